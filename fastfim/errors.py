@@ -1,4 +1,7 @@
-"""Everything fastfim raises or warns with; each message names the argument, what was given, what is needed, the way out."""
+"""Everything fastfim raises or warns with.
+
+A message names the argument, what was given, what is needed, and the way out.
+"""
 
 from __future__ import annotations
 
