@@ -1,0 +1,1 @@
+"""Forward-mode automatic differentiation inside Numba: exact gradients and Hessians of ordinary scalar code."""
