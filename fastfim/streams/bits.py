@@ -1,0 +1,24 @@
+"""Reinterpreting the 64 bits of a float inside compiled code: ``as_bits(1.0) == 0x3FF0000000000000``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+_I64 = ir.IntType(64)
+_F64 = ir.DoubleType()
+
+
+@intrinsic
+def as_bits(typingctx: Any, value: Any) -> Any:
+    """The bits of a float64, as int64."""
+    return types.int64(types.float64), lambda context, builder, sig, args: builder.bitcast(args[0], _I64)
+
+
+@intrinsic
+def as_float(typingctx: Any, bits: Any) -> Any:
+    """The float64 that has these bits (an int64)."""
+    return types.float64(types.int64), lambda context, builder, sig, args: builder.bitcast(args[0], _F64)
