@@ -169,7 +169,7 @@ CASES = {
     + cases(binom, (0.5,), args=(1,))
     + cases(binom, (0.9,), args=(500,)),
     "normal_mixture": cases(
-        normal_mixture, (0.4, -1.0, 1.0, 1.5, 0.7), (0.5, -6.0, 1.0, 6.0, 2.0), (0.8, 0.0, 1.0, 0.5, 3.0)
+        normal_mixture, (0.4, -1.0, 1.0, 1.5, 0.7), (0.5, -2.5, 1.0, 3.0, 2.0), (0.8, 0.0, 1.0, 0.5, 3.0)
     ),
     "logistic_regression": cases(logistic_regression, (0.3, 1.0), (0.0, 0.0), args=(design(20, 2, 1),))
     + cases(logistic_regression, (-0.5, 1.0, -2.0, 0.7, 0.2), args=(design(50, 5, 2),)),
