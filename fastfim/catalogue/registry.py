@@ -32,7 +32,8 @@ __all__ = ["Catalogue", "Entry", "constant_names"]
 def constant_names(likelihood: Likelihood) -> tuple[str, ...]:
     """Names of a likelihood's constants (``args``): what its log density takes after ``x`` and ``theta``."""
     function: Any = likelihood.logpdf
-    names = tuple(inspect.signature(getattr(function, "py_func", function)).parameters)[2:]
+    arguments = inspect.signature(getattr(function, "py_func", function)).parameters.values()
+    names = tuple(a.name for a in arguments if a.kind in (a.POSITIONAL_ONLY, a.POSITIONAL_OR_KEYWORD))[2:]
     return names[:-1] if likelihood.prepare is not None else names
 
 
