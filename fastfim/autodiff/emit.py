@@ -218,6 +218,10 @@ class Emitter:
         """Square root."""
         return self.call(math.sqrt, x)
 
+    def fma(self, x: Operand, y: Operand, z: Operand) -> Value:
+        """``x * y + z`` with one rounding."""
+        return self._call_intrinsic("llvm.fma", self.broadcast(x, y, z))
+
     def call(self, function: Any, *xs: Operand) -> Value:
         """Call a pure scalar function, element by element where the arguments are vectors.
 
@@ -263,7 +267,7 @@ class Emitter:
     def _pure(self, function: Any, arity: int) -> Any:
         """``double f(double...)`` around a compiled Python function, whose own convention returns by pointer."""
         compiled = compile_scalar(function, arity)
-        self.context.add_linking_libs(self.builder, (compiled.library,))
+        self.context.add_linking_libs((compiled.library,))
         name = f"pure.{compiled.fndesc.mangled_name}"
         target = self._function(name, DOUBLE, arity)
         if target.is_declaration:

@@ -66,15 +66,21 @@ class Choice:
     arity: int
     emit: Callable[..., Value]
 
+    @property
+    def variadic(self) -> bool:
+        """Python's own ``max`` and ``min`` take any number of arguments."""
+        return any(name.startswith("builtins.") for name in self.names)
+
 
 @dataclass(frozen=True)
 class Predicate:
-    """A function of values alone, with a truth value or a locally constant number as its result."""
+    """A function of values alone; its result, a truth value or a number, carries no derivatives."""
 
     name: str
     names: tuple[str, ...]
     arity: int
     emit: Callable[..., Value]
+    truth: bool
 
 
 @dataclass(frozen=True)
@@ -101,9 +107,9 @@ def choice(*names: str) -> Callable[[_Function], _Function]:
     return _entering(Choice, names)
 
 
-def predicate(*names: str) -> Callable[[_Function], _Function]:
-    """Enter a function that looks at values alone (``math.isnan``, ``numpy.sign``)."""
-    return _entering(Predicate, names)
+def predicate(*names: str, truth: bool = True) -> Callable[[_Function], _Function]:
+    """Enter a function of values alone: ``math.isnan``, or with ``truth=False`` the number ``numpy.sign``."""
+    return _entering(Predicate, names, truth)
 
 
 def refuse(*names: str, advice: str) -> None:
@@ -111,10 +117,10 @@ def refuse(*names: str, advice: str) -> None:
     ENTRIES.extend(Refusal(name, (name,), advice) for name in names)
 
 
-def _entering(kind: Any, names: tuple[str, ...]) -> Callable[[_Function], _Function]:
+def _entering(kind: Any, names: tuple[str, ...], *details: Any) -> Callable[[_Function], _Function]:
     def enter(function: _Function) -> _Function:
         arity = len(inspect.signature(function).parameters) - 1
-        ENTRIES.append(kind(function.__name__, names, arity, function))
+        ENTRIES.append(kind(function.__name__, names, arity, function, *details))
         return function
 
     return enter

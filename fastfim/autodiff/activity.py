@@ -1,0 +1,127 @@
+"""Which local variables may depend on theta: a flow analysis on Numba's intermediate representation.
+
+An array made by ``np.zeros(n)`` must become an array of dual numbers if a value that depends on theta is ever stored
+in it, and should stay an array of float64 otherwise (an array of counts or data that is indexed by ``int``).  Types
+are not known yet when this has to be decided, so the answer errs on the side of "may depend".
+
+Dependence flows forward from arguments to results.  A store, ``z[i] = v``, makes ``z`` depend on what ``v`` depends
+on, and with it whatever ``z`` is a view, a row, an alias or a swapped name of.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+from numba.core import ir
+
+_COMPARISONS = frozenset({operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne, operator.not_})
+_COUNTS = frozenset({"shape", "size", "ndim", "dtype"})
+#: Expressions whose result may share memory with an operand.
+_SHARING = frozenset({"cast", "phi", "build_tuple", "build_list", "exhaust_iter", "getattr"}) | {
+    "getiter",
+    "iternext",
+    "pair_first",
+}
+
+
+class Activity:
+    """Names of the variables of one function that may depend on theta.
+
+    Parameters
+    ----------
+    func_ir
+        The function, in static single assignment form.
+    arguments
+        For each argument whether it carries derivatives.
+    objects
+        What is known to be called: Python objects by the name of the variable that holds them.
+    """
+
+    def __init__(self, func_ir: Any, arguments: tuple[bool, ...], objects: dict[str, Any]) -> None:
+        self.func_ir, self.arguments, self.objects = func_ir, arguments, objects
+        self.names: set[str] = set()
+        self._settle()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.names
+
+    def sources(self, name: str) -> set[str]:
+        """Variables whose memory ``name`` may share, itself included."""
+        found: set[str] = set()
+        waiting = [name]
+        while waiting:
+            current = waiting.pop()
+            if current not in found:
+                found.add(current)
+                for definition in self.func_ir._definitions.get(current, ()):
+                    waiting.extend(self._shared(definition))
+        return found
+
+    def _shared(self, definition: Any) -> list[str]:
+        if isinstance(definition, ir.Var):
+            return [definition.name]
+        if not isinstance(definition, ir.Expr):
+            return []
+        if definition.op == "call":  # a method gives a view of its object, a helper may return its argument
+            helper = self._is_helper(definition)
+            method = self._method_object(definition)
+            return [v.name for v in definition.list_vars()] if helper else [method] if method else []
+        if definition.op in ("getitem", "static_getitem"):  # not its index
+            return [definition.value.name]
+        return [v.name for v in definition.list_vars()] if definition.op in _SHARING else []
+
+    def _method_object(self, call: Any) -> str | None:
+        for definition in self.func_ir._definitions.get(call.func.name, ()):
+            if isinstance(definition, ir.Expr) and definition.op == "getattr" and call.func.name not in self.objects:
+                return str(definition.value.name)
+        return None
+
+    def _is_helper(self, call: Any) -> bool:
+        """Whether a call runs code of the user's, which may change arrays in place."""
+        return hasattr(self.objects.get(call.func.name), "py_func")
+
+    def _settle(self) -> None:
+        statements = [s for block in self.func_ir.blocks.values() for s in block.body]
+        known = -1
+        while known != len(self.names):
+            known = len(self.names)
+            for statement in statements:
+                self._visit(statement)
+
+    def _visit(self, statement: Any) -> None:
+        if isinstance(statement, ir.Assign):
+            if self._depends(statement.value):
+                self.names.add(statement.target.name)
+            self._visit_changes(statement.value)
+        elif isinstance(statement, (ir.SetItem, ir.StaticSetItem)) and statement.value.name in self.names:
+            self.names |= self.sources(statement.target.name)
+
+    def _visit_changes(self, value: Any) -> None:
+        """Arrays that an expression changes in place."""
+        if not isinstance(value, ir.Expr):
+            return
+        if value.op == "inplace_binop" and value.rhs.name in self.names:
+            self.names |= self.sources(value.lhs.name)
+        if value.op == "call" and any(v.name in self.names for v in value.list_vars()):
+            method = self._method_object(value)
+            changed = [v.name for v in value.args] if self._is_helper(value) else [method] if method else []
+            for name in changed:
+                self.names |= self.sources(name)
+
+    def _depends(self, value: Any) -> bool:
+        if isinstance(value, ir.Arg):
+            return value.index < len(self.arguments) and self.arguments[value.index]
+        if isinstance(value, ir.Var):
+            return value.name in self.names
+        if not isinstance(value, ir.Expr) or self._is_plain(value):
+            return False
+        return any(v.name in self.names for v in value.list_vars())
+
+    def _is_plain(self, value: Any) -> bool:
+        """Whether the result carries no derivatives whatever goes in."""
+        if value.op == "call":
+            return self.objects.get(value.func.name) in (len, range, bool)
+        if value.op in ("binop", "unary"):
+            return value.fn in _COMPARISONS
+        return value.op == "pair_second" or (value.op == "getattr" and value.attr in _COUNTS)

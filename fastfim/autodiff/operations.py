@@ -1,0 +1,269 @@
+"""Calls and operators on dual numbers: how the table of rules reaches Numba.
+
+A function of the table, met in a user's source, is replaced by an `Operation` (see `substitute`).  Its type,
+`OperationType`, settles a call by the types of the arguments: numbers of which one carries derivatives go by the rule;
+anything else is left to the function that the user named, or, where Numba does not know that function (most of
+``scipy.special``), to the value that the rule emits.
+
+Operators have no name to replace, so ``+ - * / **``, the comparisons and ``not`` are typed for `Dual` here.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from dataclasses import dataclass
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core.datamodel import models
+from numba.core.errors import NumbaError, TypingError
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import lower_builtin, register_model, typeof_impl
+
+from fastfim.autodiff.dual import REAL, Dual, Parts, constant, pack, propagate, unpack
+from fastfim.autodiff.emit import DOUBLE, Emitter, Value
+from fastfim.autodiff.errors import Refused
+from fastfim.autodiff.rules import Choice, Entry, Partial, Predicate, Refusal, Rule
+from fastfim.autodiff.theta import Theta
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """One use of a function in a user's source.
+
+    Attributes
+    ----------
+    function
+        What the user named.
+    entry
+        Its entry in the table, for calls on numbers (``None``: it has none).
+    vector
+        Compiled function for calls that have a vector of dual numbers among their arguments, or ``None``.
+    loc
+        The place, for messages.
+    """
+
+    function: Any
+    entry: Entry | None
+    vector: Any
+    loc: Any
+
+
+class OperationType(types.Callable, types.Opaque):  # type: ignore[misc]
+    """Numba type of an `Operation`."""
+
+    def __init__(self, operation: Operation) -> None:
+        self.operation = operation
+        name = getattr(operation.function, "__name__", str(operation.function))
+        super().__init__(f"Operation({name}, {id(operation.function)}, {operation.loc})")
+
+    def get_call_type(self, context: Any, args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
+        """The signature of a call, or an error that says why there is none."""
+        return resolve(context, self.operation, args, kws)[1]
+
+    def get_call_signatures(self) -> tuple[list[Any], bool]:
+        """For Numba's messages: none that could be listed."""
+        return [], True
+
+    def get_impl_key(self, sig: Any) -> Any:
+        """One lowering serves all uses of a function."""
+        return lowering(self.operation.function, self.operation.entry, self.operation.vector)
+
+
+register_model(OperationType)(models.OpaqueModel)
+
+
+@typeof_impl.register(Operation)
+def type_of_operation(value: Operation, context: Any) -> OperationType:
+    """Numba type of a global that holds an `Operation`."""
+    return OperationType(value)
+
+
+@functools.cache
+def lowering(function: Any, entry: Entry | None, vector: Any) -> Any:
+    """The key under which the lowering of an operation is registered."""
+
+    def key() -> None: ...
+
+    operation = Operation(function, entry, vector, None)
+    lower_builtin(key, types.VarArg(types.Any))(functools.partial(lower_call, operation))
+    return key
+
+
+def is_vector(kind: Any) -> bool:
+    """Whether a type is a collection with dual numbers inside."""
+    if isinstance(kind, (types.Array, types.List)):
+        return is_vector(kind.dtype) or isinstance(kind.dtype, Dual)
+    if isinstance(kind, types.BaseTuple):
+        return any(is_vector(member) or isinstance(member, Dual) for member in kind)
+    return isinstance(kind, Theta)
+
+
+def resolve(context: Any, operation: Operation, args: tuple[Any, ...], kws: dict[str, Any]) -> tuple[Any, Any]:
+    """Who does a call, and its signature: the entry, or a Numba function type."""
+    args = tuple(types.unliteral(a) for a in args)
+    kinds = (*args, *kws.values())
+    if any(map(is_vector, kinds)):
+        return _resolve_vector(context, operation, args, kws)
+    if any(isinstance(a, Dual) for a in kinds):
+        return _resolve_scalar(operation, args, kws)
+    return _resolve_plain(context, operation, args, kws)
+
+
+def _resolve_scalar(operation: Operation, args: tuple[Any, ...], kws: dict[str, Any]) -> tuple[Any, Any]:
+    if isinstance(operation.entry, Refusal):
+        raise Refused(f"{_title(operation)} of a value that depends on theta: {operation.entry.advice}", operation.loc)
+    sig = None if kws or operation.entry is None else scalar_signature(operation.entry, args)
+    if sig is None:
+        raise Refused(f"{_title(operation)} cannot be differentiated for these arguments.", operation.loc)
+    return operation.entry, sig
+
+
+def _resolve_vector(context: Any, operation: Operation, args: tuple[Any, ...], kws: dict[str, Any]) -> tuple[Any, Any]:
+    if operation.vector is None:
+        what = "is not available for a vector of values that depend on theta; write it as a loop over its elements"
+        raise Refused(f"{_title(operation)} {what}.", operation.loc)
+    if kws:
+        raise Refused(f"{_title(operation)} of values that depend on theta takes no keyword here.", operation.loc)
+    target = context.resolve_value_type(operation.vector)
+    try:
+        return target, target.get_call_type(context, args, kws)
+    except Refused:
+        raise
+    except NumbaError as error:
+        what = "cannot be differentiated for these arguments"
+        raise Refused(f"{_title(operation)} {what}.", operation.loc) from error
+
+
+def _resolve_plain(context: Any, operation: Operation, args: tuple[Any, ...], kws: dict[str, Any]) -> tuple[Any, Any]:
+    """The function that the user named; failing that, the rule's value."""
+    try:
+        target = context.resolve_value_type(operation.function)
+        sig = context.resolve_function_type(target, args, kws)
+        if sig is not None:
+            return target, sig
+    except (NumbaError, KeyError, ValueError) as error:
+        failure: Any = error
+    else:
+        failure = TypingError(f"{_title(operation)} cannot be compiled for {args}", loc=operation.loc)
+    numbers = not kws and all(isinstance(a, REAL) for a in args)
+    if numbers and isinstance(operation.entry, Rule | Choice | Predicate) and operation.entry.arity == len(args):
+        return operation.entry, signature(_plain_result(operation.entry), *map(_number, args))
+    raise failure
+
+
+def _title(operation: Operation) -> str:
+    function = operation.function
+    module = (getattr(function, "__module__", None) or "numpy").replace("builtins", "").replace("_operator", "")
+    name = _SYMBOLS.get(function, getattr(function, "__name__", str(function)))
+    return f"{module}.{name}" if module and function not in _SYMBOLS else name
+
+
+_SYMBOLS = {operator.floordiv: "//", operator.mod: "%", operator.ifloordiv: "//=", operator.imod: "%="}
+
+
+def _number(kind: Any) -> Any:
+    """Integers stay integers, so that a literal exponent is still known when the rule runs."""
+    return types.int64 if isinstance(kind, types.Integer) and kind.signed else types.float64
+
+
+def _plain_result(entry: Any) -> Any:
+    return types.boolean if isinstance(entry, Predicate) and entry.truth else types.float64
+
+
+def scalar_signature(entry: Any, args: tuple[Any, ...]) -> Any:
+    """Signature of a call on numbers of which at least one is a `Dual`, or ``None``."""
+    duals = {a for a in args if isinstance(a, Dual)}
+    fits = len(args) == entry.arity or (isinstance(entry, Choice) and entry.variadic and len(args) > 1)
+    if len(duals) != 1 or not fits or not all(isinstance(a, (Dual, *REAL)) for a in args):
+        return None
+    result = _plain_result(entry) if isinstance(entry, Predicate) else duals.pop()
+    return signature(result, *(a if isinstance(a, Dual) else _number(a) for a in args))
+
+
+def lower_call(operation: Operation, context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    """Lower a call that `resolve` has settled."""
+    target, _ = resolve(context.typing_context, operation, sig.args, {})
+    if isinstance(target, Rule | Choice | Predicate):
+        return lower_entry(target, context, builder, sig, args)
+    return context.get_function(target, sig)(builder, args)
+
+
+def as_value(e: Emitter, kind: Any, number: Any) -> Value:
+    """A plain number as a `Value`; constants stay constants."""
+    if isinstance(number, ir.Constant) and isinstance(kind, types.Integer):
+        return Value(e, ir.Constant(DOUBLE, float(number.constant)))
+    return Value(e, e.context.cast(e.builder, number, kind, types.float64))
+
+
+def lower_entry(entry: Any, context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    """Lower a rule, a choice or a predicate on numbers."""
+    e = Emitter(context, builder)
+    operands = [
+        unpack(e, kind, number) if isinstance(kind, Dual) else as_value(e, kind, number)
+        for kind, number in zip(sig.args, args, strict=True)
+    ]
+    if isinstance(entry, Predicate):
+        return entry.emit(e, *map(_value, operands)).ir
+    apply = _choose if isinstance(entry, Choice) else _differentiate
+    result = apply(e, entry, operands)
+    return pack(e, result) if isinstance(result, Parts) else result.ir
+
+
+def _value(operand: Parts | Value) -> Value:
+    return operand.value if isinstance(operand, Parts) else operand
+
+
+def _differentiate(e: Emitter, entry: Rule, operands: list[Parts | Value]) -> Parts | Value:
+    value, firsts, seconds = entry.emit(e, *map(_value, operands))
+    active = [i for i, operand in enumerate(operands) if isinstance(operand, Parts)]
+    if not active:
+        return value
+
+    def second(a: int, b: int) -> Partial:
+        i, j, k = active[a], active[b], entry.arity
+        return seconds[i * k - i * (i - 1) // 2 + j - i]
+
+    return propagate(e, value, [operands[i] for i in active], [firsts[i] for i in active], second)  # type: ignore[misc]
+
+
+def _choose(e: Emitter, entry: Choice, operands: list[Parts | Value]) -> Parts | Value:
+    """Fold from the left; the chosen number keeps all its derivatives."""
+    result = operands[0]
+    for operand in operands[1:]:
+        condition = entry.emit(e, _value(result), _value(operand))
+        result = select(e, condition, result, operand)
+    return result
+
+
+def select(e: Emitter, condition: Value, x: Parts | Value, y: Parts | Value) -> Parts | Value:
+    """``x`` where ``condition`` holds, else ``y``, with their derivatives."""
+    if isinstance(x, Value) and isinstance(y, Value):
+        return e.select(condition, x, y)
+    kind = x.kind if isinstance(x, Parts) else y.kind  # type: ignore[union-attr]
+    first, second = (p if isinstance(p, Parts) else constant(e, kind, p) for p in (x, y))
+    return first.map(lambda a, b: e.select(condition, a, b), second)
+
+
+def register_operator(function: Any, entry: Any) -> None:
+    """Give Numba's operator ``function`` a meaning where an operand is a `Dual`, and nowhere else."""
+
+    class OperatorTemplate(AbstractTemplate):  # type: ignore[misc]
+        def generic(self, args: Any, kws: Any) -> Any:
+            unliteral = tuple(types.unliteral(a) for a in args)
+            return scalar_signature(entry, unliteral) if any(isinstance(a, Dual) for a in unliteral) else None
+
+    infer_global(function)(OperatorTemplate)
+    numbers = (types.float64, types.int64)
+    pairs = [(Dual, Dual), *((Dual, n) for n in numbers), *((n, Dual) for n in numbers)]
+    for kinds in pairs if entry.arity == 2 else [(Dual,)]:
+        lower_builtin(function, *kinds)(functools.partial(lower_entry, entry))
+
+
+def register_operators(table: dict[Any, Entry]) -> None:
+    """Register every entry that stands for an operator."""
+    for function, entry in table.items():
+        if getattr(function, "__module__", "") == "_operator" and not isinstance(entry, Refusal):
+            register_operator(function, entry)

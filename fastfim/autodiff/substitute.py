@@ -1,0 +1,256 @@
+"""What a user's function means: the pass that replaces, in Numba's intermediate representation, what it names.
+
+- A function of the table becomes an `Operation`, with the place where it is used.
+- A helper of the user's, plain or already compiled, becomes a compiled function of the same kind as its caller.
+- ``//``, ``%`` and ``@`` become calls, so that they can be refused, or mean the dot product, where theta enters.
+- Methods such as ``v.sum()`` become calls of the NumPy functions of the same names.
+- Arrays that must hold values that depend on theta become arrays of dual numbers (see `arrays`).
+
+Nothing global is touched: the same functions keep their meaning everywhere else.
+"""
+
+from __future__ import annotations
+
+import operator
+import sys
+import types as python
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import types
+from numba.core import ir
+from numba.core.analysis import compute_cfg_from_blocks
+from numba.core.dispatcher import Dispatcher
+from numba.core.errors import NumbaError
+
+from fastfim.autodiff import arrays
+from fastfim.autodiff.activity import Activity
+from fastfim.autodiff.dual import Dual
+from fastfim.autodiff.errors import Refused
+from fastfim.autodiff.operations import Operation
+from fastfim.autodiff.rules import ENTRIES, Entry, Refusal, callables
+from fastfim.autodiff.theta import Theta
+from fastfim.autodiff.vectors import VECTOR
+
+#: Packages whose Python functions are Numba's business, not helpers to compile along.
+LIBRARIES = frozenset(sys.stdlib_module_names - {"__main__"}) | {"numpy", "scipy", "numba", "llvmlite"}
+
+METHODS = {"sum": np.sum, "mean": np.mean, "max": np.max, "min": np.min, "dot": np.dot, "prod": np.prod}
+OPERATORS = {
+    operator.floordiv: operator.floordiv,
+    operator.ifloordiv: operator.floordiv,
+    operator.mod: operator.mod,
+    operator.imod: operator.mod,
+    operator.matmul: operator.matmul,
+    operator.imatmul: operator.matmul,
+}
+
+
+def dual_inside(kind: Any) -> Dual | None:
+    """The `Dual` type that an argument's type contains."""
+    if isinstance(kind, Dual):
+        return kind
+    if isinstance(kind, Theta):
+        return kind.dual
+    if isinstance(kind, (types.Array, types.List)):
+        return dual_inside(kind.dtype)
+    if isinstance(kind, types.BaseTuple):
+        return next((found for member in kind if (found := dual_inside(member))), None)
+    return None
+
+
+class Substitution:
+    """The rewriting of one function for one set of argument types.
+
+    Parameters
+    ----------
+    state
+        Numba's compiler state.
+    compile_along
+        What makes a compiled function of a helper.
+    stack
+        Whether arrays may be put on the stack (they may not in helpers, which may return them).
+    """
+
+    def __init__(self, state: Any, compile_along: Callable[[Any], Any], stack: bool) -> None:
+        self.func_ir, self.context, self.function = state.func_ir, state.typingctx, state.func_id.func
+        self.compile_along, self.stack = compile_along, stack
+        self.duals = tuple(map(dual_inside, state.args))
+        self.kind = next((found for found in self.duals if found), None)
+        self.table = callables(ENTRIES)
+        self.objects: dict[str, Any] = {}
+
+    def run(self) -> None:
+        """Rewrite the function in place."""
+        for block in self.func_ir.blocks.values():
+            for statement in block.body:
+                if isinstance(statement, ir.Assign):
+                    self._replace_name(statement)
+        if self.kind is not None:
+            self._replace_operators()
+            self._replace_arrays(self.kind)
+
+    def _replace_name(self, statement: Any) -> None:
+        """Rewrite ``$v = global(log)``, ``$v = freevar(helper)`` or ``$v = getattr(module, name)``."""
+        found = self._lookup(statement.value)
+        if found is None:
+            return
+        self.objects[statement.target.name] = found
+        if isinstance(found, (Dispatcher, python.FunctionType)) and self._is_helper(found):
+            self._refuse_recursion(found, statement.loc)
+            self.objects[statement.target.name] = found = self.compile_along(found)
+            self._redefine(statement, found)
+        elif self._is_ours(found):
+            self._redefine(statement, self._operation(found, statement.loc))
+
+    def _lookup(self, value: Any) -> Any:
+        """The Python object that an expression names, or ``None``."""
+        if isinstance(value, (ir.Global, ir.FreeVar)):
+            return value.value
+        if isinstance(value, ir.Expr) and value.op == "getattr":
+            definitions = self.func_ir._definitions.get(value.value.name, ())
+            base = self._lookup(definitions[0]) if len(definitions) == 1 else None
+            return getattr(base, value.attr, None) if isinstance(base, python.ModuleType) else None
+        return None
+
+    def _redefine(self, statement: Any, value: Any) -> None:
+        name = getattr(value, "__name__", statement.target.name)
+        statement.value = ir.Global(name, value, statement.loc)
+        self.func_ir._definitions[statement.target.name] = [statement.value]
+
+    def _is_helper(self, found: Any) -> bool:
+        package = (getattr(found, "__module__", None) or "").split(".")[0]
+        return package not in LIBRARIES and not self._known_to_numba(found)
+
+    def _known_to_numba(self, found: Any) -> bool:
+        if isinstance(found, Dispatcher):
+            return found.targetoptions.get("pipeline_class") is not None
+        try:
+            return self.context.resolve_value_type(found) is not None
+        except (NumbaError, ValueError):
+            return False
+
+    def _is_ours(self, found: Any) -> bool:
+        """Whether a call has a meaning beyond Numba's; where theta does not enter, only what Numba lacks."""
+        try:
+            entry = self.table.get(found)
+            vector = found in VECTOR
+        except TypeError:  # not hashable: no function
+            return False
+        if self.kind is not None:
+            return entry is not None or vector
+        return entry is not None and not isinstance(entry, Refusal) and not self._known_to_numba(found)
+
+    def _operation(self, function: Any, loc: Any) -> Operation:
+        entry: Entry | None = self.table.get(function)
+        return Operation(function, entry, VECTOR.get(function), loc)
+
+    def _refuse_recursion(self, helper: Any, loc: Any) -> None:
+        wanted = python_function(self.function)
+        if wanted in reachable(python_function(helper)):
+            sentence = f"'{wanted.__name__}' calls itself; a recursive function cannot be compiled. Write it as a loop."
+            raise Refused(sentence, loc)
+
+    def _replace_operators(self) -> None:
+        for block in self.func_ir.blocks.values():
+            body = []
+            for statement in block.body:
+                if isinstance(statement, ir.Assign) and isinstance(statement.value, ir.Expr):
+                    body.extend(self._as_call(statement))
+                body.append(statement)
+            block.body = body
+
+    def _as_call(self, statement: Any) -> list[Any]:
+        """Turn an operator or a method into a call; statements that have to come before it."""
+        value = statement.value
+        if value.op in ("binop", "inplace_binop") and value.fn in OPERATORS:
+            return self._call(statement, OPERATORS[value.fn], [value.lhs, value.rhs])
+        if value.op == "call" and not value.kws and not value.vararg:
+            definitions = self.func_ir._definitions.get(value.func.name, ())
+            method = definitions[0] if len(definitions) == 1 else None
+            if isinstance(method, ir.Expr) and method.op == "getattr" and method.attr in METHODS:
+                if value.func.name not in self.objects:
+                    self._forget(value.func)
+                    return self._call(statement, METHODS[method.attr], [method.value, *value.args])
+        return []
+
+    def _forget(self, method: Any) -> None:
+        """Drop a bound method, which need not exist for arrays of dual numbers."""
+        for block in self.func_ir.blocks.values():
+            for statement in block.body:
+                if isinstance(statement, ir.Assign) and statement.target.name == method.name:
+                    statement.value = ir.Const(None, statement.loc)
+
+    def _call(self, statement: Any, function: Any, args: list[Any]) -> list[Any]:
+        made = arrays.variable(self.func_ir, statement, self._operation(function, statement.loc))
+        self.objects[made.name] = function
+        statement.value = ir.Expr.call(made, args, (), statement.loc)
+        self.func_ir._definitions[statement.target.name] = [statement.value]
+        return [made.definition]
+
+    def _replace_arrays(self, kind: Dual) -> None:
+        activity = Activity(self.func_ir, tuple(found is not None for found in self.duals), self.objects)
+        cannot_stack = self._looping() if self.stack else set(self.func_ir.blocks)
+        returned = self._returned(activity) if self.stack else set()
+        for label, block in self.func_ir.blocks.items():
+            body = []
+            for statement in block.body:
+                function = self._allocates(statement)
+                if function is not None and statement.target.name in activity:
+                    stack = label not in cannot_stack and statement.target.name not in returned
+                    body.extend(arrays.activate(self.func_ir, statement, function, kind, stack))
+                else:
+                    body.append(statement)
+            block.body = body
+
+    def _allocates(self, statement: Any) -> Any:
+        value = statement.value if isinstance(statement, ir.Assign) else None
+        if not isinstance(value, ir.Expr) or value.op != "call":
+            return None
+        function = self.objects.get(value.func.name)
+        makes = isinstance(function, python.FunctionType | python.BuiltinFunctionType)
+        return function if makes and arrays.allocation(function, value, self.objects) else None
+
+    def _looping(self) -> set[Any]:
+        """Blocks that may run more than once: an array on the stack would be the same one each time."""
+        loops = compute_cfg_from_blocks(self.func_ir.blocks).loops().values()
+        return {label for loop in loops for label in loop.body}
+
+    def _returned(self, activity: Activity) -> set[str]:
+        returns = [s.value.name for b in self.func_ir.blocks.values() for s in b.body if isinstance(s, ir.Return)]
+        return set().union(*map(activity.sources, returns)) if returns else set()
+
+
+def python_function(function: Any) -> Any:
+    """The Python function behind a compiled one."""
+    return getattr(function, "py_func", function)
+
+
+def reachable(function: Any) -> set[Any]:
+    """Functions of the user's that ``function`` may call, itself included, by the names in their code."""
+    found: set[Any] = set()
+    waiting = [function]
+    while waiting:
+        current = python_function(waiting.pop())
+        if isinstance(current, python.FunctionType) and current not in found:
+            if (current.__module__ or "").split(".")[0] not in LIBRARIES:
+                found.add(current)
+                waiting.extend(_named(current))
+    return found
+
+
+def _named(function: Any) -> list[Any]:
+    code = function.__code__
+    named = [function.__globals__.get(name) for name in code.co_names]
+    cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
+    return [
+        f for f in named + [_contents(cell) for _, cell in cells] if isinstance(f, (python.FunctionType, Dispatcher))
+    ]
+
+
+def _contents(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not bound yet
+        return None

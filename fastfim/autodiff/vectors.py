@@ -1,0 +1,287 @@
+"""Vectors of dual numbers: reductions, products, and arrays made from numbers, written as ordinary loops.
+
+Each function here stands in for the NumPy function of its name where an argument holds dual numbers; the scalar rules
+do the mathematics.  Collections may be `Theta`, arrays, lists or tuples; matrices are two-dimensional arrays.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import types
+from numba.core.datamodel import models
+from numba.core.imputils import lower_constant
+from numba.extending import overload, overload_method, register_model, typeof_impl
+
+from fastfim import _jit
+from fastfim.autodiff.dual import REAL, Dual
+from fastfim.autodiff.theta import Theta
+
+#: Values that hold dual numbers cannot be boxed, so no Python wrappers are made.
+UNBOXED: dict[str, Any] = {**_jit.INLINE, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+#: The stand-in of each NumPy function or builtin.
+VECTOR: dict[Any, Any] = {}
+
+
+class DualDType:
+    """What stands for a `Dual` type in a ``dtype=`` argument."""
+
+    def __init__(self, kind: Dual) -> None:
+        self.kind = kind
+
+
+class DualDTypeType(types.DType):  # type: ignore[misc]
+    """Numba type of a `DualDType`."""
+
+
+register_model(DualDTypeType)(models.OpaqueModel)
+
+
+@typeof_impl.register(DualDType)
+def type_of_dtype(value: DualDType, context: Any) -> DualDTypeType:
+    """Numba type of a global that holds a `DualDType`."""
+    return DualDTypeType(value.kind)
+
+
+@lower_constant(DualDTypeType)
+def lower_dtype(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    """A dtype has no content at run time."""
+    return context.get_dummy_value()
+
+
+def stands_in_for(*functions: Any) -> Callable[[Any], Any]:
+    """Make the decorated overload the stand-in of ``functions``."""
+
+    def register(choose: Any) -> Any:
+        def stand_in() -> None: ...
+
+        stand_in.__name__ = stand_in.__qualname__ = choose.__name__
+        overload(stand_in, jit_options=UNBOXED)(choose)
+        VECTOR.update(dict.fromkeys(functions, stand_in))
+        return choose
+
+    return register
+
+
+def element_type(kind: Any) -> Any:
+    """Type of the numbers in a vector, or ``None`` where ``kind`` is no vector."""
+    if isinstance(kind, Theta):
+        return kind.dual
+    if isinstance(kind, types.UniTuple):
+        return kind.dtype
+    return kind.dtype if isinstance(kind, types.List) or (isinstance(kind, types.Array) and kind.ndim == 1) else None
+
+
+def is_matrix(kind: Any) -> bool:
+    """Whether ``kind`` is a two-dimensional array."""
+    return isinstance(kind, types.Array) and kind.ndim == 2
+
+
+@stands_in_for(np.sum, sum)
+def vector_sum(a: Any) -> Any:
+    """``np.sum`` over all elements."""
+
+    def over_elements(a: Any) -> Any:
+        total = 0.0
+        for v in a:
+            total += v
+        return total
+
+    def over_array(a: Any) -> Any:
+        total = 0.0
+        for v in a.flat:
+            total += v
+        return total
+
+    return over_array if isinstance(a, types.Array) and a.ndim > 1 else over_elements
+
+
+@stands_in_for(np.prod)
+def vector_product(a: Any) -> Any:
+    """``np.prod`` of a vector."""
+
+    def product(a: Any) -> Any:
+        total = 1.0
+        for v in a:
+            total *= v
+        return total
+
+    return product if element_type(a) else None
+
+
+@stands_in_for(np.mean)
+def vector_mean(a: Any) -> Any:
+    """``np.mean`` over all elements."""
+
+    def mean_of_vector(a: Any) -> Any:
+        return np.sum(a) / len(a)
+
+    def mean_of_array(a: Any) -> Any:
+        return np.sum(a) / a.size
+
+    return mean_of_array if isinstance(a, types.Array) and a.ndim > 1 else mean_of_vector
+
+
+def _extreme(better: Any) -> Any:
+    def extreme(a: Any) -> Any:
+        best = a[0]
+        for i in range(1, len(a)):
+            best = better(best, a[i])
+        return best
+
+    return extreme
+
+
+@stands_in_for(np.max, np.amax, max)
+def vector_max(a: Any) -> Any:
+    """``np.max`` of a vector."""
+    return _largest if element_type(a) else None
+
+
+@stands_in_for(np.min, np.amin, min)
+def vector_min(a: Any) -> Any:
+    """``np.min`` of a vector."""
+    return _smallest if element_type(a) else None
+
+
+def _largest(a: Any) -> Any:
+    best = a[0]
+    for i in range(1, len(a)):
+        best = a[i] if a[i] > best else best
+    return best
+
+
+def _smallest(a: Any) -> Any:
+    best = a[0]
+    for i in range(1, len(a)):
+        best = a[i] if a[i] < best else best
+    return best
+
+
+def _vector_vector(a: Any, b: Any) -> Any:
+    total = 0.0
+    for i in range(len(a)):
+        total += a[i] * b[i]
+    return total
+
+
+def _product_dtype(a: Any, b: Any) -> DualDType:
+    kinds = [k.dtype if is_matrix(k) else element_type(k) for k in (a, b)]
+    return DualDType(next(k for k in kinds if isinstance(k, Dual)))
+
+
+@stands_in_for(np.dot, operator.matmul, np.matmul)
+def dot(a: Any, b: Any) -> Any:
+    """``np.dot`` and ``@`` of vectors and matrices."""
+    if element_type(a) and element_type(b):
+        return _vector_vector
+    if not all(is_matrix(k) or element_type(k) for k in (a, b)):
+        return None
+    dtype = _product_dtype(a, b)
+
+    def matrix_vector(a: Any, b: Any) -> Any:
+        out = np.empty(a.shape[0], dtype)
+        for i in range(a.shape[0]):
+            out[i] = _dot_row(a, b, i)
+        return out
+
+    def vector_matrix(a: Any, b: Any) -> Any:
+        out = np.empty(b.shape[1], dtype)
+        for j in range(b.shape[1]):
+            out[j] = _dot_column(a, b, j)
+        return out
+
+    def matrix_matrix(a: Any, b: Any) -> Any:
+        out = np.empty((a.shape[0], b.shape[1]), dtype)
+        for i in range(a.shape[0]):
+            for j in range(b.shape[1]):
+                out[i, j] = _dot_column(a[i], b, j)
+        return out
+
+    if is_matrix(a):
+        return matrix_matrix if is_matrix(b) else matrix_vector
+    return vector_matrix
+
+
+@_jit.inline
+def _dot_row(a: Any, b: Any, i: Any) -> Any:
+    total = 0.0
+    for k in range(a.shape[1]):
+        total += a[i, k] * b[k]
+    return total
+
+
+@_jit.inline
+def _dot_column(a: Any, b: Any, j: Any) -> Any:
+    total = 0.0
+    for k in range(b.shape[0]):
+        total += a[k] * b[k, j]
+    return total
+
+
+@stands_in_for(np.where)
+def where(condition: Any, a: Any, b: Any) -> Any:
+    """``np.where`` of a single condition and two numbers."""
+
+    def choose(condition: Any, a: Any, b: Any) -> Any:
+        return a if condition else b
+
+    return choose if isinstance(condition, REAL) and all(isinstance(k, (Dual, *REAL)) for k in (a, b)) else None
+
+
+@stands_in_for(np.array, np.asarray, np.copy)
+def array(values: Any) -> Any:
+    """``np.array`` of a list or tuple of numbers, of a list of such lists, or of an array."""
+
+    def copy_vector(values: Any) -> Any:
+        out = np.empty(len(values), dtype)
+        for i in range(len(values)):
+            out[i] = values[i]
+        return out
+
+    def copy_rows(values: Any) -> Any:
+        out = np.empty((len(values), len(values[0])), dtype)
+        for i in range(len(values)):
+            for j in range(len(values[0])):
+                out[i, j] = values[i][j]
+        return out
+
+    kind = element_type(values)
+    if isinstance(kind, Dual):
+        dtype = DualDType(kind)
+        return copy_vector
+    if isinstance(element_type(kind), Dual):
+        dtype = DualDType(element_type(kind))
+        return copy_rows
+    return (lambda values: values.copy()) if isinstance(values, types.Array) else None
+
+
+@overload_method(Theta, "copy", jit_options=UNBOXED)
+def theta_copy(theta: Any) -> Any:
+    """``theta.copy()``: an array of dual numbers."""
+    dtype = DualDType(theta.dual)
+
+    def copy(theta: Any) -> Any:
+        out = np.empty(len(theta), dtype)
+        for i in range(len(theta)):
+            out[i] = theta[i]
+        return out
+
+    return copy
+
+
+def _new_like(make: Any) -> Any:
+    """``np.zeros_like`` and its kin, also for `Theta`, with a dtype of our own."""
+    from numba import njit
+
+    return njit(**UNBOXED)(make)
+
+
+zeros_like = _new_like(lambda a, dtype: np.zeros(a.shape, dtype))
+empty_like = _new_like(lambda a, dtype: np.empty(a.shape, dtype))
+ones_like = _new_like(lambda a, dtype: np.ones(a.shape, dtype))
+full_like = _new_like(lambda a, value, dtype: np.full(a.shape, value, dtype))

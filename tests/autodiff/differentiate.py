@@ -1,0 +1,59 @@
+"""Value, gradient and Hessian of a user's function by the package's own pieces, one point a call."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, types
+from numba.extending import intrinsic
+
+from fastfim.autodiff import active, seeds, store_gradient, store_hessian, value
+
+
+class Derivatives(NamedTuple):
+    value: float
+    gradient: np.ndarray
+    hessian: np.ndarray | None
+
+
+@intrinsic
+def pointer(typing_context, array):
+    """Address of a float64 vector's first element."""
+
+    def generate(context, builder, sig, args):
+        return context.make_array(sig.args[0])(context, builder, args[0]).data
+
+    return types.CPointer(types.float64)(array), generate
+
+
+def compiled(function, p, order=2, n=None, rows=None):
+    """``f(x, theta, first, gradient, packed hessian) -> value`` of ``function(x, theta)``."""
+    density, with_seeds = active(function), seeds(p, n or p, order, rows)
+    lanes = n or p
+
+    @njit(no_cfunc_wrapper=True)
+    def evaluate(x, theta, first, gradient, packed):
+        d = density(x, with_seeds(pointer(theta), first))
+        store_gradient(d, pointer(gradient), 1, first, min(lanes, p - first))
+        if order == 2:
+            store_hessian(d, pointer(packed), 1, first, p)
+        return value(d)
+
+    return evaluate
+
+
+def unpacked(packed, p):
+    """The symmetric matrix of a packed upper triangle."""
+    matrix = np.zeros((p, p))
+    matrix[np.triu_indices(p)] = packed
+    return matrix + np.triu(matrix, 1).T
+
+
+def differentiate(function, x, theta, order=2):
+    """All derivatives of ``function(x, theta)`` with respect to theta."""
+    theta = np.array(theta, dtype=float)
+    p = len(theta)
+    gradient, packed = np.full(p, np.nan), np.full(p * (p + 1) // 2, np.nan)
+    result = compiled(function, p, order)(x, theta, 0, gradient, packed)
+    return Derivatives(result, gradient, unpacked(packed, p) if order == 2 else None)
