@@ -6,11 +6,11 @@ benchmarks read the same table. Closed forms are held against quadrature over `s
 Sources
 -------
 [JKB]  Johnson, Kotz and Balakrishnan (1994, 1995), Continuous Univariate Distributions, volumes 1 and 2.
-[LLT]  Lange, Little and Taylor (1989), Robust statistical modeling using the t distribution, JASA 84, appendix B.
+[LLT]  Lange, Little and Taylor (1989), Robust statistical modeling using the t distribution, JASA 84.
 [P]    Piegorsch (1990), Maximum likelihood estimation for the negative binomial dispersion parameter, Biometrics 46.
 [B]    Behboodian (1972), Information matrix for a mixture of two normal distributions, JSCS 1.
 [MN]   McCullagh and Nelder (1989), Generalized Linear Models, section 4.4.
-[PF]   Porat and Friedlander (1986), Computation of the exact information matrix of Gaussian time series, IEEE ASSP 34.
+[K]    Kay (1993), Fundamentals of Statistical Signal Processing: Estimation Theory, section 3.9.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def weibull_min(theta):
 
 
 def t(theta):
-    """[LLT] appendix B, one dimension, with the scale in place of its square."""
+    """[LLT] in one dimension, with the scale in place of its square."""
     df, _, scale = theta
     shape = (trigamma(df / 2) - trigamma((df + 1) / 2) - 2 * (df + 5) / (df * (df + 1) * (df + 3))) / 4
     location = (df + 1) / ((df + 3) * scale**2)
@@ -121,7 +121,7 @@ def logistic_regression(theta, X):
 
 
 def ar1(theta, T):
-    """[PF] equation (1.3): the mean and covariance of a Gaussian vector and their derivatives."""
+    """[K]: the mean and covariance of a Gaussian vector and their derivatives."""
     const, coef, scale = theta
     lag = np.abs(np.subtract.outer(np.arange(T), np.arange(T)))
     variance = scale**2 / (1 - coef**2)

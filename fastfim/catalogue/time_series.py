@@ -1,7 +1,7 @@
 """Time series: one draw is a whole series of T values.
 
 ar1: x_t = const + coef x_{t-1} + scale e_t with e_t ~ N(0, 1), started from its stationary distribution
-N(const / (1 - coef), scale^2 / (1 - coef^2)), so that the likelihood is exact (Box and Jenkins 1976, appendix A7.4):
+N(const / (1 - coef), scale^2 / (1 - coef^2)), so that the likelihood is exact (Hamilton 1994, section 5.2):
 
     log f(x) = log(1 - coef^2) / 2 - T log(scale) - T log(2 pi) / 2 - S / (2 scale^2),
     S = (1 - coef^2) (x_1 - const / (1 - coef))^2 + sum_{t > 1} (x_t - const - coef x_{t-1})^2
