@@ -1,0 +1,317 @@
+"""User programs, unmodified: every construct against the same source in 60 digits (see `extended`)."""
+
+from __future__ import annotations
+
+import math
+from math import exp, log
+
+import extended
+import numpy as np
+import pytest
+from differentiate import differentiate
+from numba import njit
+
+from fastfim.autodiff import active
+
+SCALE = 1.75
+WEIGHTS = np.array([0.25, 0.5, 1.25])
+DESIGN = np.array([[1.0, 0.5, -0.2], [1.0, -1.5, 0.3], [1.0, 0.1, 2.0]])
+PAIR = (0.5, 3)
+
+
+def unpack(x, theta):
+    a, b, c = theta
+    return a * b - c / a
+
+
+def negative_index(x, theta):
+    return theta[-1] * theta[0] + len(theta) * theta[-2] + theta.size * theta.shape[0]
+
+
+def slices(x, theta):
+    head, tail = theta[:2], theta[1:]
+    return head[0] * tail[-1] + len(tail) * head[1] * tail[0] + theta[1:3][1]
+
+
+def iterate(x, theta):
+    total = 0.0
+    for v in theta:
+        total += v * v * v
+    return total
+
+
+def enumerate_theta(x, theta):
+    total = 0.0
+    for i, v in enumerate(theta):
+        total += (i + 1) * v * x[i]
+    for v, w in zip(theta, x):  # noqa: B905 - Numba's zip takes no keyword
+        total -= v * v * w
+    return total
+
+
+def while_loop(x, theta):
+    s, count = theta[0], 0
+    while s < 100.0:
+        s = s * theta[1] + theta[2]
+        count += 1
+    return s * count
+
+
+def branches(x, theta):
+    if x[0] < 0 or theta[0] < 0:
+        return -np.inf
+    elif theta[1] > 1 and not theta[2] > 3:
+        return log(theta[0]) * theta[1]
+    return theta[2]
+
+
+def early_return(x, theta):
+    for i in range(3):
+        if theta[i] > 1.2:
+            return theta[i] * theta[0]
+    return theta[0]
+
+
+def ternary(x, theta):
+    sign = 1.0 if theta[0] > theta[1] else -theta[2]
+    return sign * theta[0] + (theta[1] if x[0] > 0 else 2)
+
+
+def truth(x, theta):
+    return theta[0] * 2 if theta[1] and x[0] else theta[2]
+
+
+def tuples(x, theta):
+    pair = (theta[0], theta[1] * 2, 3)
+    first, second, third = pair
+    return first * second * third + pair[1]
+
+
+def lists(x, theta):
+    values = [theta[0], 2.0 * theta[1]]
+    values.append(theta[2])
+    total = 0.0
+    for v in values:
+        total += v * v
+    return total + sum(values) + max(values) * min(values)
+
+
+def comprehension(x, theta):
+    return sum([theta[i] * x[i] for i in range(3)])
+
+
+def array_1d(x, theta):
+    z = np.zeros(3)
+    for i in range(3):
+        z[i] = theta[i] * x[i]
+        z[i] += theta[0]
+    z[1] *= theta[2]
+    z[:2] = z[1]
+    return z[0] * z[1] + z[2] - z[-1] / z[0]
+
+
+def array_2d(x, theta):
+    m = np.zeros((3, 3))
+    for i in range(3):
+        for j in range(i + 1):
+            m[i, j] = theta[j] * x[i]
+    row = m[2]
+    row[0] = row[1] * theta[0]
+    column = m[:, 1]
+    return m[2, 0] * row[2] + m[1][1] + column[2] * m.T[1, 2]
+
+
+def array_kinds(x, theta):
+    a, b, c = np.ones(3), np.full(3, 2.5), np.zeros_like(x)
+    d, e, f = np.empty(3, dtype=np.float64), np.zeros(3, float), np.full_like(x, 0.5)
+    for i in range(3):
+        a[i] *= theta[i]
+        b[i] -= theta[i] * a[i]
+        c[i] = b[i] * a[i]
+        d[i] = c[i] + a[0]
+        e[i] += d[i] * d[i]
+        f[i] *= e[i]
+    g = np.ones_like(theta)
+    g[1] = f[2] * f[0]
+    return np.sum(f) + g[1] + g[0]
+
+
+def array_in_loop(x, theta):
+    total = 0.0
+    for k in range(3):
+        z = np.zeros(2)
+        z[0] = theta[k] * (k + 1)
+        z[1] = z[0] * theta[0] + z[1]
+        total += z[0] * z[1]
+    return total
+
+
+def swapped_arrays(x, theta):
+    old, new = np.zeros(2), np.zeros(2)
+    old[0] = theta[0]
+    for t in range(4):
+        new[0] = old[0] * theta[1] + old[1]
+        new[1] = old[1] + theta[2] * x[t % 3]
+        old, new = new, old
+    return old[0] * old[1]
+
+
+def counts_stay_integers(x, theta):
+    counts = np.zeros(3)
+    counts[1] = 2
+    z = np.zeros(3)
+    z[int(counts[1])] = theta[0]
+    order = np.arange(3)
+    return z[order[2]] * theta[order[1]]
+
+
+def solve_lower(L, b):
+    z = np.empty(len(b))
+    for i in range(len(b)):
+        s = b[i]
+        for j in range(i):
+            s -= L[i, j] * z[j]
+        z[i] = s / L[i, i]
+    return z
+
+
+def fill_lower(L, theta):
+    for i in range(2):
+        for j in range(i + 1):
+            L[i, j] = exp(theta[i]) if i == j else theta[2]
+
+
+def helpers_and_arrays(x, theta):
+    L = np.zeros((2, 2))
+    fill_lower(L, theta)
+    r = np.empty(2)
+    for i in range(2):
+        r[i] = x[i] - theta[i]
+    z = solve_lower(L, r)
+    return -0.5 * (z[0] ** 2 + z[1] ** 2) - log(L[0, 0]) - log(L[1, 1])
+
+
+@njit
+def softplus(v):
+    return np.log1p(np.exp(v))
+
+
+def nested(v, power=2):
+    return softplus(v) ** power
+
+
+def nested_helpers(x, theta):
+    return nested(theta[0]) + nested(theta[1], 3) * nested(theta[2], power=1)
+
+
+def spread(first, *rest):
+    total = first
+    for v in rest:
+        total *= v
+    return total
+
+
+def star_arguments(x, theta):
+    args = (theta[1], theta[2])
+    return spread(theta[0], *args) + spread(theta[1], theta[1], x[0])
+
+
+def global_constants(x, theta):
+    total = SCALE * theta[0] + PAIR[0] * theta[1] ** PAIR[1]
+    for i in range(3):
+        total += WEIGHTS[i] * log(theta[i])
+    return total
+
+
+def products(x, theta):
+    eta = DESIGN @ theta
+    left = theta @ DESIGN
+    total = np.dot(x, theta) * (theta @ x) + np.dot(DESIGN[0], theta)
+    for i in range(3):
+        total += eta[i] * eta[i] * left[i]
+    return total + theta @ theta + np.dot(eta, left)
+
+
+def reductions(x, theta):
+    z = np.empty(3)
+    for i in range(3):
+        z[i] = theta[i] * x[i]
+    total = np.sum(z) * np.mean(z) + z.sum() + z.mean() * np.max(z) + z.max() * np.min(z) - z.min()
+    return total + np.sum(theta) * np.max(theta) + np.sum(np.array([theta[0], theta[1]])) + np.prod(z)
+
+
+def numpy_scalars(x, theta):
+    a, b, c = theta
+    total = np.log(a) * np.exp(b) + np.sqrt(c) + np.square(a) + np.power(b, c) + np.log1p(a)
+    total += np.maximum(a, b) * np.minimum(b, c) + np.where(a > b, a, c) + np.logaddexp(a, b) * np.sign(c)
+    return total + np.arctan(a) * np.tanh(b)
+
+
+def builtin_scalars(x, theta):
+    a, b, c = theta
+    total = abs(a - 10) * max(a, b, 1.0) + min(a, b, c) * min(2, c) + float(a) * pow(b, c) + (+a) ** 3
+    return total + math.hypot(a, b) * math.atan2(b, c) + -a / 7
+
+
+def powers(x, theta):
+    n, m = 3, -2
+    total = theta[0] ** 2 + theta[1] ** n - theta[2] ** m + theta[0] ** theta[1] + 2.0 ** theta[2] + 2 ** theta[0]
+    return total * (theta[1] ** 0.5) ** 1 + theta[0] ** 0 + theta[2] ** -1.5 + theta[1] ** len(x)
+
+
+def inplace_scalars(x, theta):
+    v = theta[0]
+    v += theta[1]
+    v -= 2
+    v *= theta[2]
+    v /= theta[0]
+    v **= 2
+    return v
+
+
+def comparison_as_number(x, theta):
+    inside = theta[0] > 0.5
+    count = 0
+    count += theta[1] > 0.1
+    return inside * theta[2] * theta[0] + count * theta[1] + (theta[0] == theta[0]) * theta[1] * theta[2]
+
+
+def guards(x, theta):
+    bad = math.isnan(theta[0]) or math.isinf(theta[1]) or not np.isfinite(theta[2])
+    return theta[0] * theta[1] if not bad else theta[2]
+
+
+def streaming_log_sum(x, theta):
+    acc = -np.inf
+    for i in range(3):
+        acc = np.logaddexp(acc, theta[i] * x[i])
+    return acc
+
+
+def garch(x, theta):
+    omega, alpha, beta = theta
+    h, total = omega / (1 - alpha / 8 - beta / 8), 0.0
+    for t in range(len(x)):
+        total -= 0.5 * (math.log(h) + x[t] * x[t] / h)
+        h = omega + alpha / 8 * x[t] ** 2 + beta / 8 * h
+    return total
+
+
+def copies(x, theta):
+    z = theta.copy()
+    w = z.copy()
+    w[0] = z[1] * z[2]
+    return w[0] * z[0] + w[1]
+
+
+PROGRAMS = [f for f in list(globals().values()) if getattr(f, "__code__", None) and f.__code__.co_varnames[:2] == ("x", "theta")]
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda f: f.__name__)
+def test_program(program):
+    x, theta = np.array([0.7, 1.3, 2.1]), (1.25, 1.5, 0.8)
+    value, gradient, hessian = differentiate(program, x, theta)
+    exact = extended.derivatives(program, x, theta)
+    assert value == pytest.approx(exact[0], rel=1e-14)
+    np.testing.assert_allclose(gradient, exact[1], rtol=1e-13, atol=1e-14 * np.abs(exact[1]).max())
+    np.testing.assert_allclose(hessian, exact[2], rtol=1e-12, atol=1e-13 * np.abs(exact[2]).max())
