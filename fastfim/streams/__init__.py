@@ -18,8 +18,8 @@ A stream is keyed by (entropy, stream, block); its state is a float64 vector. Co
 >>> bool(0.9 < draws.mean() < 1.1)
 True
 
-`lanes` holds the generator, `stream` the type of ``rng`` and the table of its methods, `variates` the methods. A new variate
-is one function with the decorator `stream.variate` in one file of `variates`.
+`lanes` holds the generator, `stream` the type of ``rng`` and the table of its methods, `variates` the methods. A new
+variate is one function with the decorator `stream.variate` in one file of `variates`.
 """
 
 from __future__ import annotations

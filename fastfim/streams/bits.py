@@ -6,7 +6,8 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
+
+from .typed import intrinsic
 
 _I64 = ir.IntType(64)
 _F64 = ir.DoubleType()

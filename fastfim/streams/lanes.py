@@ -10,21 +10,21 @@ words                 content (integers are stored as the bits of the float)
 128 and after         the buffers of uniforms, normals and exponentials, `BUFFER` words each
 ====================  =====================================================================
 
-**Bits.** Each lane is xoshiro256++ (Blackman and Vigna 2021, *ACM Trans. Math. Softw.* 47, 36), period 2^256 - 1. Output
-``16 k + j`` of a stream is output k of lane j: the lanes do the same arithmetic on sixteen states, which is what SIMD
-registers are for. States come from `numpy.random.SeedSequence`, keyed by (entropy, stream, block); two sequences of
-2^40 outputs among 2^40 lanes overlap with a probability below 2^-130.
+**Bits.** Each lane is xoshiro256++ (Blackman and Vigna 2021, *ACM Trans. Math. Softw.* 47, 36), period 2^256 - 1.
+Output ``16 k + j`` of a stream is output k of lane j: the lanes do the same arithmetic on sixteen states, which is
+what SIMD registers are for. States come from `numpy.random.SeedSequence`, keyed by (entropy, stream, block); two
+sequences of 2^40 outputs among 2^40 lanes overlap with a probability below 2^-130.
 
 **Uniforms** are the midpoints (k + 1/2) 2^-52 of 2^52 equal cells, k the upper 52 bits: all of them inside the *open*
 interval (0, 1), the smallest 2^-53, the largest 1 - 2^-53, and both u and 1 - u exact.
 
 **Exponentials** are -log(u) where u also takes in the lower 12 bits: between 2^-53 and 65 log 2 = 45.05.
 
-**Normals** come by Box and Muller (1958): radius sqrt(2 E) with E such an exponential, angle 2 pi u with u a uniform. The
-largest possible is sqrt(130 log 2) = 9.49, whose tail has a probability of 2e-21: nobody draws that often.
+**Normals** come by Box and Muller (1958): radius sqrt(2 E) with E such an exponential, angle 2 pi u with u a uniform.
+The largest possible is sqrt(130 log 2) = 9.49, whose tail has a probability of 2e-21: nobody draws that often.
 
-Logarithm, sine and cosine are the polynomials of fdlibm (Sun Microsystems 1993), branch-free on reduced arguments, within
-two units in the last place.
+Logarithm, sine and cosine are the polynomials of fdlibm (Sun Microsystems 1993), branch-free on reduced arguments:
+exponentials are right within one unit in the last place, sine and cosine within two, normals within three.
 
 >>> state = initial_state(entropy=7, stream=0, block=0)
 >>> state.shape == (WORDS,)
@@ -40,8 +40,8 @@ from typing import Any
 import numpy as np
 from numba import carray
 
-from .. import _jit
 from .bits import as_bits, as_float
+from .typed import inline, standalone
 
 #: Variates that one refill makes.
 BUFFER = 512
@@ -97,7 +97,7 @@ def initial_state(entropy: int | Sequence[int] | None, stream: int, block: int) 
     return state
 
 
-@_jit.inline
+@inline
 def _advance(lanes: Any, j: int) -> Any:
     """Next 64 bits of lane j."""
     a, b, c, d = lanes[j], lanes[LANES + j], lanes[2 * LANES + j], lanes[3 * LANES + j]
@@ -114,7 +114,7 @@ def _advance(lanes: Any, j: int) -> Any:
     return bits
 
 
-@_jit.standalone
+@standalone
 def fill_uniforms(lanes: Any, out: Any) -> None:
     """Fill ``out`` (length a multiple of `LANES`) with midpoints of 2^52 cells."""
     words = out.view(np.int64)
@@ -125,7 +125,7 @@ def fill_uniforms(lanes: Any, out: Any) -> None:
         out[i] -= _BELOW_ONE
 
 
-@_jit.standalone
+@standalone
 def fill_fine_uniforms(lanes: Any, out: Any) -> None:
     """Fill ``out`` with uniforms of all 64 bits, as far as a float holds them, in (0, 1)."""
     words = out.view(np.uint64)
@@ -140,13 +140,13 @@ def fill_fine_uniforms(lanes: Any, out: Any) -> None:
         out[i] = fine if fine < _BELOW_ONE else _BELOW_ONE
 
 
-@_jit.inline
+@inline
 def log_unit(u: float) -> float:
     """Logarithm of u in (0, 1), a normal number: u = 2^k m with m in [sqrt(1/2), sqrt(2)), and s = (m - 1)/(m + 1)."""
     bits = as_bits(u)
     k = (bits - _SQRT_HALF_BITS) >> 52
-    f = as_float(bits - (k << 52)) - 1.0
-    exponent = as_float(k + _ROUNDER_BITS) - _ROUNDER
+    f: float = as_float(bits - (k << 52)) - 1.0
+    exponent: float = as_float(k + _ROUNDER_BITS) - _ROUNDER
     s = f / (2.0 + f)
     z = s * s
     tail = 0.1818357216161805012 + z * (0.1531383769920937332 + z * 0.1479819860511658591)
@@ -156,7 +156,7 @@ def log_unit(u: float) -> float:
     return exponent * _LN2_HI - ((square - (s * (square + tail) + exponent * _LN2_LO)) - f)
 
 
-@_jit.inline
+@inline
 def sine_cosine(turn: float) -> tuple[float, float]:
     """Sine and cosine of ``2 pi turn``, turn in (0, 1), reduced to an eighth of a turn about the nearest axis."""
     quarters = 4.0 * turn
@@ -179,7 +179,7 @@ def sine_cosine(turn: float) -> tuple[float, float]:
     return as_float(sine), as_float(cosine)
 
 
-@_jit.standalone
+@standalone
 def fill_exponentials(lanes: Any, out: Any) -> None:
     """Fill ``out`` with standard exponentials."""
     fill_fine_uniforms(lanes, out)
@@ -187,7 +187,7 @@ def fill_exponentials(lanes: Any, out: Any) -> None:
         out[i] = -log_unit(out[i])
 
 
-@_jit.standalone
+@standalone
 def fill_normals(lanes: Any, out: Any) -> None:
     """Fill ``out`` (length `BUFFER`) with standard normals: pairs at a distance of half the buffer."""
     radii, angles = out[:_HALF], out[_HALF:]
@@ -200,21 +200,21 @@ def fill_normals(lanes: Any, out: Any) -> None:
         angles[i] = radius * sine
 
 
-@_jit.standalone
+@standalone
 def refill_uniforms(pointer: Any) -> None:
     """Make the next `BUFFER` uniforms of the state at ``pointer``."""
     state = carray(pointer, (WORDS,))
     fill_uniforms(state[:_GENERATOR_WORDS].view(np.uint64), state[UNIFORMS_AT : UNIFORMS_AT + BUFFER])
 
 
-@_jit.standalone
+@standalone
 def refill_normals(pointer: Any) -> None:
     """Make the next `BUFFER` normals of the state at ``pointer``."""
     state = carray(pointer, (WORDS,))
     fill_normals(state[:_GENERATOR_WORDS].view(np.uint64), state[NORMALS_AT : NORMALS_AT + BUFFER])
 
 
-@_jit.standalone
+@standalone
 def refill_exponentials(pointer: Any) -> None:
     """Make the next `BUFFER` exponentials of the state at ``pointer``."""
     state = carray(pointer, (WORDS,))

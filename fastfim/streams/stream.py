@@ -20,21 +20,21 @@ uncompiled with a `numpy.random.Generator`:
             next_point(rng)
         close_stream(rng)
 
-The ``kind`` names where numbers come from: ``"mc"`` is pseudo-random. It is part of the type, so that another kind can give
-its own meaning to a method, and `take_uniform` is the one place where a uniform is taken.
+The ``kind`` names where numbers come from: ``"mc"`` is pseudo-random. It is part of the type, so that another kind
+can give its own meaning to a method, and `take_uniform` is the one place where a uniform is taken.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils, errors
+from numba.core import cgutils
 from numba.core.datamodel import models
-from numba.extending import intrinsic, overload_method, register_model
+from numba.extending import overload_method, register_model
 
 from .. import _jit
 from .lanes import (
@@ -48,14 +48,13 @@ from .lanes import (
     refill_normals,
     refill_uniforms,
 )
+from .typed import Function, inline, intrinsic
 
 KINDS = ("mc",)
 
 _I64 = ir.IntType(64)
 _POINTER = types.CPointer(types.float64)
 _UNIFORM, _NORMAL, _EXPONENTIAL = range(CURSORS)
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Stream(types.Type):  # type: ignore[misc]
@@ -169,7 +168,7 @@ def _set_cursor(typingctx: Any, rng: Any, which: Any, to: Any) -> Any:
     return types.none(rng, types.int64, types.int64), codegen
 
 
-@_jit.inline
+@inline
 def take_uniform(rng: Any) -> float:
     """Next uniform in (0, 1): the one place where a uniform is taken."""
     i = _cursor(rng, _UNIFORM)
@@ -177,10 +176,11 @@ def take_uniform(rng: Any) -> float:
         refill_uniforms(_state(rng))
         i = 0
     _set_cursor(rng, _UNIFORM, i + 1)
-    return _word(rng, UNIFORMS_AT + i)  # type: ignore[no-any-return]
+    value: float = _word(rng, UNIFORMS_AT + i)
+    return value
 
 
-@_jit.inline
+@inline
 def take_normal(rng: Any) -> float:
     """Next standard normal."""
     i = _cursor(rng, _NORMAL)
@@ -188,10 +188,11 @@ def take_normal(rng: Any) -> float:
         refill_normals(_state(rng))
         i = 0
     _set_cursor(rng, _NORMAL, i + 1)
-    return _word(rng, NORMALS_AT + i)  # type: ignore[no-any-return]
+    value: float = _word(rng, NORMALS_AT + i)
+    return value
 
 
-@_jit.inline
+@inline
 def take_exponential(rng: Any) -> float:
     """Next standard exponential."""
     i = _cursor(rng, _EXPONENTIAL)
@@ -199,29 +200,40 @@ def take_exponential(rng: Any) -> float:
         refill_exponentials(_state(rng))
         i = 0
     _set_cursor(rng, _EXPONENTIAL, i + 1)
-    return _word(rng, EXPONENTIALS_AT + i)  # type: ignore[no-any-return]
+    value: float = _word(rng, EXPONENTIALS_AT + i)
+    return value
 
 
 #: Every method of ``rng``: its name, and the function whose signature (after ``rng``) and meaning it has.
 VARIATES: dict[str, Callable[..., Any]] = {}
 
 
+class _Signature(inspect.Signature):
+    """A signature whose complaints name the method: Numba shows them to the user whose call does not fit."""
+
+    def __init__(self, name: str, function: Callable[..., Any]) -> None:
+        parameters = list(inspect.signature(function).parameters.values())
+        super().__init__(parameters)
+        listed = (str(p.replace(annotation=p.empty)) for p in parameters[1:])
+        self.usage = f"rng.{name}({', '.join(listed)}) gives one draw a call"
+
+    def bind(self, *args: Any, **kwargs: Any) -> inspect.BoundArguments:
+        try:
+            return super().bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{error}; {self.usage}") from None
+
+
 def variate(function: Function) -> Function:
     """Make ``function(rng, ...)`` the method of that name of every stream; it stays an ordinary Python function."""
-    name, signature = function.__name__, inspect.signature(function)
+    name = function.__name__
     VARIATES[name] = function
 
-    def choose(rng: Any, *args: Any, **kwargs: Any) -> Callable[..., Any]:
-        try:
-            signature.bind(rng, *args, **kwargs)
-        except TypeError as error:
-            listed = ", ".join(map(str, list(signature.parameters.values())[1:]))
-            raise errors.TypingError(
-                f"rng.{name}: {error}; it takes ({listed}) and gives one draw a call (write a loop in place of size=)"
-            ) from None
+    def choose(*args: Any, **kwargs: Any) -> Callable[..., Any]:
         return function
 
-    choose.__signature__ = signature  # type: ignore[attr-defined]
+    choose.__name__ = choose.__qualname__ = f"rng.{name}"
+    choose.__signature__ = _Signature(name, function)  # type: ignore[attr-defined]
     overload_method(Stream, name, jit_options=dict(_jit.INLINE))(choose)
     return function
 
@@ -229,16 +241,16 @@ def variate(function: Function) -> Function:
 @variate
 def random(rng: Any) -> float:
     """Uniform on the open interval (0, 1): 2^52 equally likely values."""
-    return take_uniform(rng)  # type: ignore[no-any-return]
+    return take_uniform(rng)
 
 
 @variate
 def standard_normal(rng: Any) -> float:
     """Normal of mean 0 and variance 1."""
-    return take_normal(rng)  # type: ignore[no-any-return]
+    return take_normal(rng)
 
 
 @variate
 def standard_exponential(rng: Any) -> float:
     """Exponential of mean 1; always positive."""
-    return take_exponential(rng)  # type: ignore[no-any-return]
+    return take_exponential(rng)

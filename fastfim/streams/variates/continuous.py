@@ -1,115 +1,115 @@
 """Continuous variates made of one or two uniforms, normals or exponentials.
 
-With E a standard exponential, Z a standard normal and U a uniform: a Weibull is E^(1/a), a Gumbel -log E, a Pareto (Lomax)
-exp(E/a) - 1, a Rayleigh sqrt(2 E), a logistic log(U / (1 - U)), a Cauchy the ratio of two Z. Two need more:
+With E a standard exponential, Z a standard normal and U a uniform: a Weibull is E^(1/a), a Gumbel -log E, a Pareto
+(Lomax) exp(E/a) - 1, a Rayleigh sqrt(2 E), a logistic log(U / (1 - U)), a Cauchy the ratio of two Z. Two need more:
 
-**Inverse Gaussian** (`wald`), Michael, Schucany and Haas (1976): with w = mean Z^2 / (2 scale) the draw is one of the two roots
-mean (1 + w -+ sqrt(w (w + 2))), the smaller with probability 1 / (1 + root / mean). The smaller is computed as the
-reciprocal of the larger, so that nothing cancels.
+**Inverse Gaussian** (`wald`), Michael, Schucany and Haas (1976): with w = mean Z^2 / (2 scale) the draw is one of the
+two roots mean (1 + w -+ sqrt(w (w + 2))), the smaller with probability 1 / (1 + root / mean). The smaller is computed
+as the reciprocal of the larger, so that nothing cancels.
 
-**Von Mises**, Best and Fisher (1979), by rejection from a wrapped Cauchy. In the half angle: tan(theta / 2) = s C with C a
-standard Cauchy, and with q = sin(theta / 2)^2 the draw is accepted if U <= w exp(1 - w), w = B + 2 kappa q, where
-B = (1 + 1 / (sqrt(1 + 4 kappa^2) + 2 kappa)) / 2 and s^2 = B / (B + 2 kappa). Written so, one formula serves every
-concentration, from the uniform circle (kappa = 0) to a spike, without a loss of digits.
+**Von Mises**, Best and Fisher (1979), by rejection from a wrapped Cauchy. In the half angle: tan(theta / 2) = s C
+with C a standard Cauchy, and with q = sin(theta / 2)^2 the draw is accepted if U <= w exp(1 - w), w = B + 2 kappa q,
+where B = (1 + 1 / (sqrt(1 + 4 kappa^2) + 2 kappa)) / 2 and s^2 = B / (B + 2 kappa). Written so, one formula serves
+every concentration, from the uniform circle (kappa = 0) to a spike, without a loss of digits.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
-from ... import _jit
 from ..stream import variate
+from ..typed import Rng, inline
 
 
-@_jit.inline
+@inline
 def _not_negative(value: float) -> float:
     """The value, or nan if it is negative."""
     return value if value >= 0.0 else math.nan
 
 
-@_jit.inline
+@inline
 def _positive(value: float) -> float:
     """The value, or nan if it is not positive."""
     return value if value > 0.0 else math.nan
 
 
 @variate
-def uniform(rng: Any, low: float = 0.0, high: float = 1.0) -> float:
+def uniform(rng: Rng, low: float = 0.0, high: float = 1.0) -> float:
     """Uniform on (low, high)."""
-    return low + _not_negative(high - low) * rng.random()  # type: ignore[no-any-return]
+    return low + _not_negative(high - low) * rng.random()
 
 
 @variate
-def normal(rng: Any, loc: float = 0.0, scale: float = 1.0) -> float:
+def normal(rng: Rng, loc: float = 0.0, scale: float = 1.0) -> float:
     """Normal of mean loc and standard deviation scale."""
-    return loc + _not_negative(scale) * rng.standard_normal()  # type: ignore[no-any-return]
+    return loc + _not_negative(scale) * rng.standard_normal()
 
 
 @variate
-def lognormal(rng: Any, mean: float = 0.0, sigma: float = 1.0) -> float:
+def lognormal(rng: Rng, mean: float = 0.0, sigma: float = 1.0) -> float:
     """Exponential function of a normal."""
     return math.exp(mean + _not_negative(sigma) * rng.standard_normal())
 
 
 @variate
-def exponential(rng: Any, scale: float = 1.0) -> float:
+def exponential(rng: Rng, scale: float = 1.0) -> float:
     """Exponential of mean scale."""
-    return _not_negative(scale) * rng.standard_exponential()  # type: ignore[no-any-return]
+    return _not_negative(scale) * rng.standard_exponential()
 
 
 @variate
-def standard_cauchy(rng: Any) -> float:
+def standard_cauchy(rng: Rng) -> float:
     """Ratio of two standard normals."""
-    return rng.standard_normal() / rng.standard_normal()  # type: ignore[no-any-return]
+    return rng.standard_normal() / rng.standard_normal()
 
 
 @variate
-def laplace(rng: Any, loc: float = 0.0, scale: float = 1.0) -> float:
+def laplace(rng: Rng, loc: float = 0.0, scale: float = 1.0) -> float:
     """Exponential with a random sign, about loc."""
     return loc + _not_negative(scale) * math.copysign(rng.standard_exponential(), rng.random() - 0.5)
 
 
 @variate
-def logistic(rng: Any, loc: float = 0.0, scale: float = 1.0) -> float:
+def logistic(rng: Rng, loc: float = 0.0, scale: float = 1.0) -> float:
     """Log odds of a uniform, about loc."""
     u = rng.random()
     return loc + _not_negative(scale) * math.log(u / (1.0 - u))
 
 
 @variate
-def gumbel(rng: Any, loc: float = 0.0, scale: float = 1.0) -> float:
+def gumbel(rng: Rng, loc: float = 0.0, scale: float = 1.0) -> float:
     """Limit of the maximum of many: minus the logarithm of an exponential, about loc."""
     return loc - _not_negative(scale) * math.log(rng.standard_exponential())
 
 
 @variate
-def rayleigh(rng: Any, scale: float = 1.0) -> float:
+def rayleigh(rng: Rng, scale: float = 1.0) -> float:
     """Length of a vector of two normals of standard deviation scale."""
     return _not_negative(scale) * math.sqrt(2.0 * rng.standard_exponential())
 
 
 @variate
-def weibull(rng: Any, a: float) -> float:
+def weibull(rng: Rng, a: float) -> float:
     """Weibull of shape a and scale 1; all at 0 for a = 0, as in NumPy."""
-    power = rng.standard_exponential() ** (1.0 / _positive(a))
-    return 0.0 if a == 0.0 else power
+    draw: float = rng.standard_exponential() ** (1.0 / _positive(a))
+    return 0.0 if a == 0.0 else draw
 
 
 @variate
-def pareto(rng: Any, a: float) -> float:
+def pareto(rng: Rng, a: float) -> float:
     """Pareto II (Lomax) of shape a: its tail falls like x^-a, and it begins at 0."""
     return math.expm1(rng.standard_exponential() / _positive(a))
 
 
 @variate
-def power(rng: Any, a: float) -> float:
+def power(rng: Rng, a: float) -> float:
     """Density a x^(a - 1) on (0, 1)."""
-    return rng.random() ** (1.0 / _positive(a))  # type: ignore[no-any-return]
+    draw: float = rng.random() ** (1.0 / _positive(a))
+    return draw
 
 
 @variate
-def triangular(rng: Any, left: float, mode: float, right: float) -> float:
+def triangular(rng: Rng, left: float, mode: float, right: float) -> float:
     """Density rising from left to mode and falling to right."""
     base = right - left
     if not (left <= mode <= right and base > 0.0):
@@ -121,7 +121,7 @@ def triangular(rng: Any, left: float, mode: float, right: float) -> float:
 
 
 @variate
-def wald(rng: Any, mean: float, scale: float) -> float:
+def wald(rng: Rng, mean: float, scale: float) -> float:
     """Inverse Gaussian, by the choice between two roots."""
     z = rng.standard_normal()
     w = 0.5 * _positive(mean) / _positive(scale) * z * z
@@ -132,7 +132,7 @@ def wald(rng: Any, mean: float, scale: float) -> float:
 
 
 @variate
-def vonmises(rng: Any, mu: float, kappa: float) -> float:
+def vonmises(rng: Rng, mu: float, kappa: float) -> float:
     """Angle about mu with concentration kappa, in [-pi, pi], by rejection from a wrapped Cauchy."""
     if not (0.0 <= kappa < math.inf and abs(mu) < math.inf):
         return math.nan

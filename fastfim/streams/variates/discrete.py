@@ -1,30 +1,30 @@
 """Variates with integer values. Parameters that have no meaning raise ValueError, as in NumPy.
 
-**Counting arrivals.** A Poisson variate of mean lam is the number of arrivals before lam of a process with exponential gaps; a
-binomial one is the number of n independent exponentials below -log(1 - p), whose order statistics have gaps
-E / n, E / (n - 1), ... (Devroye 1986, X.4.3 second waiting time). Both are exact in the tails, need no power or sum of
-masses, and are the fastest way for means below ten.
+**Counting arrivals.** A Poisson variate of mean lam is the number of arrivals before lam of a process with
+exponential gaps; a binomial one is the number of n independent exponentials below -log(1 - p), whose order statistics
+have gaps E / n, E / (n - 1), ... (Devroye 1986, X.4.3 second waiting time). Both are exact in the tails, need no
+power or sum of masses, and are the fastest way for means below ten.
 
-**Transformed rejection** with squeeze, PTRS and BTRS (Hörmann 1993, *Insurance: Math. Econ.* 12, 39, and *J. Stat. Comput.
-Simul.* 46, 101), for larger means: four of five draws cost two uniforms and no logarithm.
+**Transformed rejection** with squeeze, PTRS and BTRS (Hörmann 1993, *Insurance: Math. Econ.* 12, 39, and *J. Stat.
+Comput. Simul.* 46, 101), for larger means: four of five draws cost two uniforms and no logarithm.
 
-**Hypergeometric**: the urn for samples below ten, else the ratio of uniforms HRUA (Stadlober 1990, *J. Comput. Appl. Math.* 31,
-181). **Logarithmic series**: Kemp (1981) LK. **Zeta**: Devroye (1986), X.6.1. **Geometric**: an exponential cut into cells.
+**Hypergeometric**: the urn for samples below ten, else the ratio of uniforms HRUA (Stadlober 1990, *J. Comput. Appl.
+Math.* 31, 181). **Logarithmic series**: Kemp (1981) LK. **Zeta**: Devroye (1986), X.6.1. **Geometric**: an
+exponential cut into cells.
 
 The masses in the rejection tests come from `masses`, so that counts of 1e15 are as exact as counts of 10. Beyond 2^53
-counts lie on the grid of float64; beyond 2^63 - 1 they cannot be represented: an unbounded variate stops there, and Poisson means
-above 9e18 raise.
+counts lie on the grid of float64; beyond 2^63 - 1 they cannot be represented: an unbounded variate stops there, and
+Poisson means above 9e18 raise.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
-from ... import _jit
 from ..stream import variate
+from ..typed import Rng, inline
 from .masses import log_binomial_mass, log_poisson_mass
 
 _LARGEST = 2**63 - 1
@@ -32,20 +32,20 @@ _TOO_LARGE = 2.0**63
 _LOG_TOO_LARGE = 63.0 * math.log(2.0)
 
 
-@_jit.inline
+@inline
 def _clipped(count: float) -> int:
     """The count as an integer, at most the largest there is."""
     return int(count) if count < _TOO_LARGE else _LARGEST
 
 
-@_jit.inline
-def _word32(rng: Any) -> int:
+@inline
+def _word32(rng: Rng) -> int:
     """An integer of 32 random bits: the upper ones of a uniform."""
     return int(rng.random() * 2.0**32)
 
 
-@_jit.inline
-def _integer_below(rng: Any, count: int) -> int:
+@inline
+def _integer_below(rng: Rng, count: int) -> int:
     """One of 0, ..., count - 1, equally likely: Lemire (2019) for up to 2^31 of them, else the remainder of 63 bits."""
     if count <= 2**31:
         product = _word32(rng) * count
@@ -53,16 +53,16 @@ def _integer_below(rng: Any, count: int) -> int:
             biased = 2**32 % count
             while product & 0xFFFFFFFF < biased:
                 product = _word32(rng) * count
-        return product >> 32  # type: ignore[no-any-return]
+        return product >> 32
     unbiased = _LARGEST - (_LARGEST % count + 1) % count
     while True:
         word = _word32(rng) * 2**31 + (_word32(rng) >> 1)
         if word <= unbiased:
-            return word % count  # type: ignore[no-any-return]
+            return word % count
 
 
-@_jit.inline
-def _integer_between(rng: Any, first: int, last: int) -> int:
+@inline
+def _integer_between(rng: Rng, first: int, last: int) -> int:
     """One of first, ..., last, equally likely."""
     if first > last:
         raise ValueError("integers: low must be below high (or equal to it with endpoint=True)")
@@ -70,21 +70,21 @@ def _integer_between(rng: Any, first: int, last: int) -> int:
         while True:
             word = (_word32(rng) - 2**31) * 2**32 + _word32(rng)
             if first <= word <= last:
-                return word  # type: ignore[no-any-return]
-    return first + _integer_below(rng, last - first + 1)  # type: ignore[no-any-return]
+                return word
+    return first + _integer_below(rng, last - first + 1)
 
 
 @variate
-def integers(rng: Any, low: int, high: int | None = None, endpoint: bool = False) -> int:
+def integers(rng: Rng, low: int, high: int | None = None, endpoint: bool = False) -> int:
     """One of low, ..., high - 1 (0, ..., low - 1 without high), or with high itself, all equally likely."""
     less = 0 if endpoint else 1
     if high is None:
-        return _integer_between(rng, 0, int(low) - less)  # type: ignore[no-any-return]
-    return _integer_between(rng, int(low), int(high) - less)  # type: ignore[no-any-return]
+        return _integer_between(rng, 0, int(low) - less)
+    return _integer_between(rng, int(low), int(high) - less)
 
 
-@_jit.inline
-def _poisson_by_rejection(rng: Any, lam: float) -> int:
+@inline
+def _poisson_by_rejection(rng: Rng, lam: float) -> int:
     """PTRS, for lam >= 10."""
     b = 0.931 + 2.53 * math.sqrt(lam)
     a = -0.059 + 0.02483 * b
@@ -96,20 +96,20 @@ def _poisson_by_rejection(rng: Any, lam: float) -> int:
         edge = 0.5 - abs(u)
         k = np.floor((2.0 * a / edge + b) * u + lam + 0.43)
         if edge >= 0.07 and v <= squeeze:
-            return _clipped(k)  # type: ignore[no-any-return]
+            return _clipped(k)
         if k < 0.0 or (edge < 0.013 and v > edge):
             continue
         if math.log(v * scale / (a / (edge * edge) + b)) <= log_poisson_mass(k, lam):
-            return _clipped(k)  # type: ignore[no-any-return]
+            return _clipped(k)
 
 
 @variate
-def poisson(rng: Any, lam: float = 1.0) -> int:
+def poisson(rng: Rng, lam: float = 1.0) -> int:
     """Poisson of mean lam."""
     if not 0.0 <= lam <= 9e18:
         raise ValueError("poisson: lam must be from 0 to 9e18")
     if lam >= 10.0:
-        return _poisson_by_rejection(rng, lam)  # type: ignore[no-any-return]
+        return _poisson_by_rejection(rng, lam)
     arrivals = 0
     time = rng.standard_exponential()
     while time <= lam:
@@ -118,8 +118,8 @@ def poisson(rng: Any, lam: float = 1.0) -> int:
     return arrivals
 
 
-@_jit.inline
-def _binomial_by_rejection(rng: Any, n: int, p: float) -> int:
+@inline
+def _binomial_by_rejection(rng: Rng, n: int, p: float) -> int:
     """BTRS, for p <= 1/2 and n p >= 10."""
     q = 1.0 - p
     deviation = math.sqrt(n * p * q)
@@ -142,11 +142,11 @@ def _binomial_by_rejection(rng: Any, n: int, p: float) -> int:
             return min(_clipped(k), n)
 
 
-@_jit.inline
-def _binomial_half(rng: Any, n: int, p: float) -> int:
+@inline
+def _binomial_half(rng: Rng, n: int, p: float) -> int:
     """Binomial for p <= 1/2."""
     if n * p >= 10.0:
-        return _binomial_by_rejection(rng, n, p)  # type: ignore[no-any-return]
+        return _binomial_by_rejection(rng, n, p)
     limit = -math.log1p(-p)
     k = 0
     time = 0.0
@@ -159,34 +159,34 @@ def _binomial_half(rng: Any, n: int, p: float) -> int:
 
 
 @variate
-def binomial(rng: Any, n: int, p: float) -> int:
+def binomial(rng: Rng, n: int, p: float) -> int:
     """Number of successes in n trials of probability p."""
     trials = int(n)
     if trials < 0 or not 0.0 <= p <= 1.0:
         raise ValueError("binomial: n must not be negative and p must be from 0 to 1")
     if p <= 0.5:
-        return _binomial_half(rng, trials, p)  # type: ignore[no-any-return]
-    return trials - _binomial_half(rng, trials, 1.0 - p)  # type: ignore[no-any-return]
+        return _binomial_half(rng, trials, p)
+    return trials - _binomial_half(rng, trials, 1.0 - p)
 
 
 @variate
-def geometric(rng: Any, p: float) -> int:
+def geometric(rng: Rng, p: float) -> int:
     """Number of trials of probability p up to the first success, itself included."""
     if not 0.0 < p <= 1.0:
         raise ValueError("geometric: p must be above 0 and at most 1")
-    return _clipped(max(1.0, np.ceil(rng.standard_exponential() / -math.log1p(-p))))  # type: ignore[no-any-return]
+    return _clipped(max(1.0, np.ceil(rng.standard_exponential() / -math.log1p(-p))))
 
 
 @variate
-def negative_binomial(rng: Any, n: float, p: float) -> int:
+def negative_binomial(rng: Rng, n: float, p: float) -> int:
     """Number of failures before success number n (any positive real): a Poisson whose mean is a gamma variate."""
     if not (0.0 < n < math.inf and 0.0 < p <= 1.0):
         raise ValueError("negative_binomial: n must be positive and p above 0 and at most 1")
-    return rng.poisson(rng.standard_gamma(n) * ((1.0 - p) / p))  # type: ignore[no-any-return]
+    return rng.poisson(rng.standard_gamma(n) * ((1.0 - p) / p))
 
 
-@_jit.inline
-def _urn(rng: Any, marked: int, others: int, drawn: int) -> int:
+@inline
+def _urn(rng: Rng, marked: int, others: int, drawn: int) -> int:
     """Marked balls among a few drawn one by one."""
     found = 0
     for k in range(drawn):
@@ -195,8 +195,8 @@ def _urn(rng: Any, marked: int, others: int, drawn: int) -> int:
     return found
 
 
-@_jit.inline
-def _hypergeometric_by_rejection(rng: Any, rare: float, common: float, drawn: float) -> float:
+@inline
+def _hypergeometric_by_rejection(rng: Rng, rare: float, common: float, drawn: float) -> float:
     """HRUA, for rare <= common and 10 <= drawn <= half of all."""
     total = rare + common
     p, q = drawn / total, (total - drawn) / total
@@ -208,7 +208,7 @@ def _hypergeometric_by_rejection(rng: Any, rare: float, common: float, drawn: fl
     most = min(drawn, rare)
     while True:
         u = rng.random()
-        k = np.floor(mean + 0.5 + width * (rng.random() - 0.5) / u)
+        k: float = np.floor(mean + 0.5 + width * (rng.random() - 0.5) / u)
         if k < 0.0 or k > most:
             continue
         height = log_binomial_mass(k, rare, p, q) + log_binomial_mass(drawn - k, common, p, q) - top
@@ -217,11 +217,13 @@ def _hypergeometric_by_rejection(rng: Any, rare: float, common: float, drawn: fl
 
 
 @variate
-def hypergeometric(rng: Any, ngood: int, nbad: int, nsample: int) -> int:
+def hypergeometric(rng: Rng, ngood: int, nbad: int, nsample: int) -> int:
     """Good ones among nsample drawn without replacement from ngood good and nbad bad ones (2^53 in all, at most)."""
     good, bad, sample = int(ngood), int(nbad), int(nsample)
     if good < 0 or bad < 0 or sample < 0 or good > 2**53 - bad or sample > good + bad:
-        raise ValueError("hypergeometric: counts must not be negative, their sum at most 2**53, nsample at most the sum")
+        raise ValueError(
+            "hypergeometric: counts must not be negative, their sum at most 2**53, nsample at most the sum"
+        )
     drawn = min(sample, good + bad - sample)  # else count what is left in the urn
     if drawn < 10:
         found = _urn(rng, good, bad, drawn)
@@ -232,14 +234,14 @@ def hypergeometric(rng: Any, ngood: int, nbad: int, nsample: int) -> int:
     return found if drawn == sample else good - found
 
 
-@_jit.inline
+@inline
 def _log_one_minus_exp(x: float) -> float:
     """``log(1 - exp(x))`` for negative x, to full precision."""
     return math.log(-math.expm1(x)) if x > -0.5 else math.log1p(-math.exp(x))
 
 
 @variate
-def logseries(rng: Any, p: float) -> int:
+def logseries(rng: Rng, p: float) -> int:
     """Logarithmic series: mass proportional to p^k / k, k >= 1."""
     if not 0.0 <= p < 1.0:
         raise ValueError("logseries: p must be at least 0 and below 1")
@@ -247,11 +249,11 @@ def logseries(rng: Any, p: float) -> int:
     if v >= p:
         return 1
     log_q = _log_one_minus_exp(rng.random() * math.log1p(-p))
-    return _clipped(max(1.0, np.floor(1.0 + math.log(v) / log_q)))  # type: ignore[no-any-return]
+    return _clipped(max(1.0, np.floor(1.0 + math.log(v) / log_q)))
 
 
 @variate
-def zipf(rng: Any, a: float) -> int:
+def zipf(rng: Rng, a: float) -> int:
     """Zeta: mass proportional to k^-a, 1 <= k < 2^63 (so a may be as close to 1 as floats go)."""
     if not 1.0 < a < math.inf:
         raise ValueError("zipf: a must be above 1 and finite")

@@ -1,26 +1,25 @@
 """Gamma variates and what is made of them: chi-square, beta, F, Student's t.
 
-**Gamma**, Marsaglia and Tsang (2000, *ACM Trans. Math. Softw.* 26, 363): with d = a - 1/3, c = 1 / sqrt(9 d), Z a standard normal
-and v = (1 + c Z)^3, the draw d v is accepted if log U < g = Z^2 / 2 + d (1 - v + log v). Where 1 + c Z > 1/2 the power
-series of the logarithm gives g > -0.01575 Z^4 / d, so U < 1 - 0.01575 Z^4 / d accepts without a logarithm, more
-often than the authors' 1 - 0.0331 Z^4.
+**Gamma**, Marsaglia and Tsang (2000, *ACM Trans. Math. Softw.* 26, 363): with d = a - 1/3, c = 1 / sqrt(9 d), Z a
+standard normal and v = (1 + c Z)^3, the draw d v is accepted if log U < g = Z^2 / 2 + d (1 - v + log v). Where 1 + c
+Z > 1/2 the power series of the logarithm gives g > -0.01575 Z^4 / d, so U < 1 - 0.01575 Z^4 / d accepts without a
+logarithm, more often than the authors' 1 - 0.0331 Z^4.
 
-**Shapes below 1**: if G has shape a + 1, G exp(-E / a) has shape a. For a of a hundredth or so that is below the smallest
-float, and 0, with noticeable probability; ratios of such variates (beta, F, t) are therefore taken on the scale of
-logarithms, log G - E / a, where nothing underflows.
+**Shapes below 1**: if G has shape a + 1, G exp(-E / a) has shape a. For a of a hundredth or so that is below the
+smallest float, and 0, with noticeable probability; ratios of such variates (beta, F, t) are therefore taken on the
+scale of logarithms, log G - E / a, where nothing underflows.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
-from ... import _jit
 from ..stream import variate
+from ..typed import Rng, inline
 
 
-@_jit.inline
-def _gamma_above_one(rng: Any, shape: float) -> float:
+@inline
+def _gamma_above_one(rng: Rng, shape: float) -> float:
     """Gamma variate of a shape of at least 1."""
     d = shape - 1.0 / 3.0
     c = 1.0 / math.sqrt(9.0 * d)
@@ -40,74 +39,74 @@ def _gamma_above_one(rng: Any, shape: float) -> float:
     return d * v
 
 
-@_jit.inline
-def log_gamma_variate(rng: Any, shape: float) -> float:
+@inline
+def log_gamma_variate(rng: Rng, shape: float) -> float:
     """Logarithm of a gamma variate, of any positive shape, without underflow."""
     if shape >= 1.0:
         return math.log(_gamma_above_one(rng, shape))
-    return math.log(_gamma_above_one(rng, shape + 1.0)) - rng.standard_exponential() / shape  # type: ignore[no-any-return]
+    return math.log(_gamma_above_one(rng, shape + 1.0)) - rng.standard_exponential() / shape
 
 
-@_jit.inline
-def _gamma_ratio(rng: Any, a: float, b: float) -> float:
+@inline
+def _gamma_ratio(rng: Rng, a: float, b: float) -> float:
     """Ratio of two gamma variates of shapes a and b; nan unless both shapes are positive."""
     if not (a > 0.0 and b > 0.0):
         return math.nan
     if a >= 1.0 and b >= 1.0:
-        return _gamma_above_one(rng, a) / _gamma_above_one(rng, b)  # type: ignore[no-any-return]
+        return _gamma_above_one(rng, a) / _gamma_above_one(rng, b)
     return math.exp(log_gamma_variate(rng, a) - log_gamma_variate(rng, b))
 
 
 @variate
-def standard_gamma(rng: Any, shape: float) -> float:
+def standard_gamma(rng: Rng, shape: float) -> float:
     """Gamma of this shape and scale 1; all at 0 for shape 0, as in NumPy."""
     if shape >= 1.0:
-        return _gamma_above_one(rng, shape)  # type: ignore[no-any-return]
+        return _gamma_above_one(rng, shape)
     if shape > 0.0:
-        return _gamma_above_one(rng, shape + 1.0) * math.exp(-rng.standard_exponential() / shape)  # type: ignore[no-any-return]
+        return _gamma_above_one(rng, shape + 1.0) * math.exp(-rng.standard_exponential() / shape)
     return 0.0 if shape == 0.0 else math.nan
 
 
 @variate
-def gamma(rng: Any, shape: float, scale: float = 1.0) -> float:
+def gamma(rng: Rng, shape: float, scale: float = 1.0) -> float:
     """Gamma of mean shape times scale."""
     draw = scale * rng.standard_gamma(shape)
-    return draw if scale >= 0.0 else math.nan  # type: ignore[no-any-return]
+    return draw if scale >= 0.0 else math.nan
 
 
 @variate
-def chisquare(rng: Any, df: float) -> float:
+def chisquare(rng: Rng, df: float) -> float:
     """Sum of df squares of standard normals, for any positive df."""
     draw = 2.0 * rng.standard_gamma(0.5 * df)
-    return draw if df > 0.0 else math.nan  # type: ignore[no-any-return]
+    return draw if df > 0.0 else math.nan
 
 
 @variate
-def beta(rng: Any, a: float, b: float) -> float:
+def beta(rng: Rng, a: float, b: float) -> float:
     """Beta: X / (X + Y) for gamma variates X and Y of shapes a and b."""
-    return 1.0 / (1.0 + _gamma_ratio(rng, b, a))  # type: ignore[no-any-return]
+    return 1.0 / (1.0 + _gamma_ratio(rng, b, a))
 
 
 @variate
-def f(rng: Any, dfnum: float, dfden: float) -> float:
+def f(rng: Rng, dfnum: float, dfden: float) -> float:
     """Ratio of two chi-squares, each over its degrees of freedom."""
-    return _gamma_ratio(rng, 0.5 * dfnum, 0.5 * dfden) * (dfden / dfnum)  # type: ignore[no-any-return]
+    return _gamma_ratio(rng, 0.5 * dfnum, 0.5 * dfden) * (dfden / dfnum)
 
 
 @variate
-def standard_t(rng: Any, df: float) -> float:
+def standard_t(rng: Rng, df: float) -> float:
     """Student's t: a normal over the root of a chi-square over its degrees of freedom."""
     z = rng.standard_normal()
     half = 0.5 * df
     if half >= 1.0:
-        return z * math.sqrt(half / _gamma_above_one(rng, half))  # type: ignore[no-any-return]
+        return z * math.sqrt(half / _gamma_above_one(rng, half))
     if half > 0.0:
-        return z * math.sqrt(half) * math.exp(-0.5 * log_gamma_variate(rng, half))  # type: ignore[no-any-return]
+        return z * math.sqrt(half) * math.exp(-0.5 * log_gamma_variate(rng, half))
     return math.nan
 
 
 @variate
-def noncentral_chisquare(rng: Any, df: float, nonc: float) -> float:
+def noncentral_chisquare(rng: Rng, df: float, nonc: float) -> float:
     """Sum of df squares of normals whose squared means add up to nonc.
 
     One square carries the means if df > 1; else the mixture of chi-squares with Poisson weights.
@@ -116,5 +115,5 @@ def noncentral_chisquare(rng: Any, df: float, nonc: float) -> float:
         return math.nan
     if df > 1.0:
         shifted = rng.standard_normal() + math.sqrt(nonc)
-        return shifted * shifted + rng.chisquare(df - 1.0)  # type: ignore[no-any-return]
-    return rng.chisquare(df + 2.0 * rng.poisson(0.5 * nonc))  # type: ignore[no-any-return]
+        return shifted * shifted + rng.chisquare(df - 1.0)
+    return rng.chisquare(df + 2.0 * rng.poisson(0.5 * nonc))

@@ -1,7 +1,8 @@
 """Logarithms of discrete masses that keep their digits for large counts.
 
-``lgamma`` differences lose all digits there (at a mean of 1e15 their error is a few units). Loader (2000, *Fast and accurate
-computation of binomial probabilities*) writes a mass by its saddle-point expansion: with the error of Stirling's formula
+``lgamma`` differences lose all digits there (at a mean of 1e15 their error is a few units). Loader (2000, *Fast and
+accurate computation of binomial probabilities*) writes a mass by its saddle-point expansion: with the error of
+Stirling's formula
 
     delta(n) = log n! - (n + 1/2) log n + n - log(2 pi) / 2
 
@@ -17,22 +18,29 @@ from __future__ import annotations
 
 import math
 
-from ... import _jit
+import numpy as np
+
+from ..typed import standalone
 
 _HALF_LOG_2PI = 0.91893853320467274178
 
+# stirling_error(n) for n < 16, where the series is too short (the entry of 0 is not used)
+_SMALL_ERRORS = np.array(
+    [0.0] + [math.lgamma(n + 1.0) - (n + 0.5) * math.log(n) + n - _HALF_LOG_2PI for n in range(1, 16)]
+)
 
-@_jit.standalone
+
+@standalone
 def stirling_error(n: float) -> float:
     """Logarithm of n! less Stirling's formula, n a whole number of at least 1."""
     if n < 16.0:
-        return math.lgamma(n + 1.0) - (n + 0.5) * math.log(n) + n - _HALF_LOG_2PI
+        return float(_SMALL_ERRORS[int(n)])
     square = n * n
     tail = 1.0 / 1260.0 - (1.0 / 1680.0 - 1.0 / 1188.0 / square) / square
     return (1.0 / 12.0 - (1.0 / 360.0 - tail / square) / square) / n
 
 
-@_jit.standalone
+@standalone
 def deviance(x: float, mean: float) -> float:
     """``x log(x / mean) + mean - x`` for positive x and mean, without cancellation where they are close."""
     gap = x - mean
@@ -50,15 +58,15 @@ def deviance(x: float, mean: float) -> float:
     return total
 
 
-@_jit.standalone
+@standalone
 def log_poisson_mass(k: float, lam: float) -> float:
     """Logarithm of the Poisson mass at k >= 0, lam > 0."""
     if k == 0.0:
         return -lam
-    return -stirling_error(k) - deviance(k, lam) - 0.5 * math.log(k) - _HALF_LOG_2PI  # type: ignore[no-any-return]
+    return -stirling_error(k) - deviance(k, lam) - 0.5 * math.log(k) - _HALF_LOG_2PI
 
 
-@_jit.standalone
+@standalone
 def log_binomial_mass(k: float, n: float, p: float, q: float) -> float:
     """Logarithm of the binomial mass at 0 <= k <= n; q = 1 - p is given for its digits, both positive."""
     if k == 0.0:
@@ -67,4 +75,4 @@ def log_binomial_mass(k: float, n: float, p: float, q: float) -> float:
         return n * (math.log1p(-q) if q < p else math.log(p))
     errors = stirling_error(n) - stirling_error(k) - stirling_error(n - k)
     spread = 0.5 * math.log(n / (k * (n - k))) - _HALF_LOG_2PI
-    return errors - deviance(k, n * p) - deviance(n - k, n * q) + spread  # type: ignore[no-any-return]
+    return errors - deviance(k, n * p) - deviance(n - k, n * q) + spread

@@ -1,8 +1,8 @@
 """Variates that are vectors (`multinomial`, `dirichlet`, `multivariate_normal`), and `choice`, which takes one.
 
-Probabilities may be a vector or a tuple. A multinomial is a chain of binomials of what is left; a Dirichlet is a vector of
-gamma variates over their sum, on the scale of logarithms where a small concentration could make all of them underflow; a
-multivariate normal is mean + L z with L the Cholesky factor of the covariance, which may be singular.
+Probabilities may be a vector or a tuple. A multinomial is a chain of binomials of what is left; a Dirichlet is a
+vector of gamma variates over their sum, on the scale of logarithms where a small concentration could make all of them
+underflow; a multivariate normal is mean + L z with L the Cholesky factor of the covariance, which may be singular.
 
 `multivariate_normal` factors the covariance at every call (d^3 / 3 operations): where it is the same for many
 draws, factor it once and take the d normals one by one.
@@ -19,6 +19,7 @@ from numba.extending import overload
 
 from ... import _jit
 from ..stream import variate
+from ..typed import Rng, inline
 from .gammas import log_gamma_variate
 
 # NumPy's own: probabilities may miss their sum by this much
@@ -28,32 +29,44 @@ _CHOICE_TOLERANCE = 1.5e-8
 _SINGULAR = 1e-13
 
 
+def _itself(a: Any) -> Any:
+    return int(a)
+
+
+def _length(a: Any) -> Any:
+    return len(a)
+
+
+def _position(a: Any, index: Any) -> Any:
+    return index
+
+
+def _entry(a: Any, index: Any) -> Any:
+    return a[index]
+
+
 def _options(a: Any) -> Any:
     """How many there are to choose from: a itself, or its length."""
-    return len(a) if hasattr(a, "__len__") else int(a)
+    return a if isinstance(a, int) else len(a)
 
 
-def _option(a: Any, index: int) -> Any:
+def _option(a: Any, index: Any) -> Any:
     """What number ``index`` of them is."""
-    return a[index] if hasattr(a, "__len__") else index
+    return index if isinstance(a, int) else a[index]
 
 
-@overload(_options, jit_options=dict(_jit.INLINE))
+@overload(_options, jit_options=dict(_jit.INLINE))  # type: ignore[untyped-decorator]
 def _overload_options(a: Any) -> Any:
-    if isinstance(a, types.Number | types.Boolean):
-        return lambda a: int(a)
-    return lambda a: len(a)
+    return _itself if isinstance(a, types.Number | types.Boolean) else _length
 
 
-@overload(_option, jit_options=dict(_jit.INLINE))
+@overload(_option, jit_options=dict(_jit.INLINE))  # type: ignore[untyped-decorator]
 def _overload_option(a: Any, index: Any) -> Any:
-    if isinstance(a, types.Number | types.Boolean):
-        return lambda a, index: index
-    return lambda a, index: a[index]
+    return _position if isinstance(a, types.Number | types.Boolean) else _entry
 
 
-@_jit.inline
-def _weighted_index(rng: Any, count: int, p: Any) -> int:
+@inline
+def _weighted_index(rng: Rng, count: int, p: Any) -> int:
     """Index i with probability p[i], by sequential search."""
     if len(p) != count:
         raise ValueError("choice: p must have as many entries as there are to choose from")
@@ -76,7 +89,7 @@ def _weighted_index(rng: Any, count: int, p: Any) -> int:
 
 
 @variate
-def choice(rng: Any, a: Any, size: None = None, replace: bool = True, p: Any = None) -> Any:
+def choice(rng: Rng, a: Any, size: None = None, replace: bool = True, p: Any = None) -> Any:
     """One entry of the vector a, or of 0, ..., a - 1, with probabilities p, or all equally likely."""
     count = _options(a)
     if count < 1:
@@ -87,7 +100,7 @@ def choice(rng: Any, a: Any, size: None = None, replace: bool = True, p: Any = N
 
 
 @variate
-def multinomial(rng: Any, n: int, pvals: Any) -> Any:
+def multinomial(rng: Rng, n: int, pvals: Any) -> Any:
     """Counts of n trials by category; the last category takes what the others leave."""
     categories = len(pvals)
     counts = np.zeros(categories, np.int64)
@@ -113,7 +126,7 @@ def multinomial(rng: Any, n: int, pvals: Any) -> Any:
 
 
 @variate
-def dirichlet(rng: Any, alpha: Any) -> Any:
+def dirichlet(rng: Rng, alpha: Any) -> Any:
     """Shares that sum to 1, with concentrations alpha."""
     length = len(alpha)
     shares = np.empty(length)
@@ -131,8 +144,8 @@ def dirichlet(rng: Any, alpha: Any) -> Any:
     return shares
 
 
-@_jit.inline
-def _log_gammas(rng: Any, alpha: Any, out: Any) -> None:
+@inline
+def _log_gammas(rng: Rng, alpha: Any, out: Any) -> None:
     for i in range(len(alpha)):
         if alpha[i] > 0.0:
             out[i] = log_gamma_variate(rng, alpha[i])
@@ -140,7 +153,7 @@ def _log_gammas(rng: Any, alpha: Any, out: Any) -> None:
             out[i] = -math.inf if alpha[i] == 0.0 else math.nan
 
 
-@_jit.inline
+@inline
 def _cholesky_row(factor: Any, cov: Any, i: int) -> None:
     """Row i of the lower Cholesky factor; where a pivot vanishes, its column is zero."""
     for j in range(i + 1):
@@ -156,7 +169,7 @@ def _cholesky_row(factor: Any, cov: Any, i: int) -> None:
 
 
 @variate
-def multivariate_normal(rng: Any, mean: Any, cov: Any) -> Any:
+def multivariate_normal(rng: Rng, mean: Any, cov: Any) -> Any:
     """Normal vector of this mean and covariance matrix (its lower triangle is read); nan where that is indefinite."""
     length = len(mean)
     factor = np.empty((length, length))

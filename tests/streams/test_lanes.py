@@ -1,0 +1,123 @@
+"""The generator against its slow twin, a published vector, and mpmath."""
+
+from __future__ import annotations
+
+import math
+
+import mpmath
+import numpy as np
+import pytest
+from numba import njit
+
+from fastfim.streams import initial_state, lanes
+
+from .naive_streams import Lanes, Xoshiro256PlusPlus, exponential, fine_uniform, normal_pair, ulps, uniform
+
+# First outputs of the reference C implementation from the state (1, 2, 3, 4), as printed in the tests of Rust's
+# rand_xoshiro and others.
+PUBLISHED = [
+    41943041,
+    58720359,
+    3588806011781223,
+    3591011842654386,
+    9228616714210784205,
+    9973669472204895162,
+    14011001112246962877,
+    12406186145184390807,
+    15849039046786891736,
+    10450023813501588000,
+]
+
+
+@pytest.fixture
+def words():
+    return initial_state(20240607, 3, 5)[:64].view(np.uint64).copy()
+
+
+def test_twin_gives_the_published_numbers():
+    generator = Xoshiro256PlusPlus([1, 2, 3, 4])
+    assert [generator.next() for _ in PUBLISHED] == PUBLISHED
+
+
+def test_every_lane_gives_the_published_numbers():
+    state = np.repeat(np.array([1, 2, 3, 4], np.uint64), 16)
+    out = np.empty(16 * len(PUBLISHED))
+    lanes.fill_uniforms(state, out)
+    for i, bits in enumerate(PUBLISHED):
+        assert set(out[16 * i : 16 * i + 16]) == {float(uniform(bits))}
+
+
+def test_uniforms_equal_the_twin_bit_for_bit(words):
+    twin, out = Lanes(words), np.empty(2048)
+    lanes.fill_uniforms(words, out)
+    assert out.tolist() == [float(uniform(bits)) for bits in twin.bits(2048)]
+
+
+def test_fine_uniforms_equal_the_twin_bit_for_bit(words):
+    twin, out = Lanes(words), np.empty(2048)
+    lanes.fill_fine_uniforms(words, out)
+    assert out.tolist() == [fine_uniform(bits) for bits in twin.bits(2048)]
+
+
+def test_exponentials_agree_with_mpmath(words):
+    twin, out = Lanes(words), np.empty(2048)
+    lanes.fill_exponentials(words, out)
+    assert ulps(out, [exponential(bits) for bits in twin.bits(2048)]) < 1.0
+
+
+def test_normals_agree_with_mpmath(words):
+    twin, half = Lanes(words), lanes.BUFFER // 2
+    for _ in range(4):
+        out = np.empty(lanes.BUFFER)
+        lanes.fill_normals(words, out)
+        radii, angles = twin.bits(half), twin.bits(half)
+        pairs = [normal_pair(*both) for both in zip(radii, angles, strict=True)]
+        assert ulps(out, [p[0] for p in pairs] + [p[1] for p in pairs]) < 3.0
+
+
+def hard_uniforms():
+    """Both ends, where log changes its exponent, where sine and cosine change their quadrant, and ordinary points."""
+    random = np.random.default_rng(1).random(2000)
+    ends = [2.0**-65, 2.0**-53, 2.0**-30, 1 - 2.0**-53, 1 - 2.0**-30]
+    corners = [math.nextafter(c, to) for k in range(1, 8) for c in (k / 8,) for to in (0.0, 1.0)]
+    roots = [math.sqrt(0.5) * 2.0**-k * (1 + j * 2.0**-52) for k in range(4) for j in range(-3, 4)]
+    return np.array([*random, *ends, *corners, *roots])
+
+
+@njit
+def _logs(u):
+    return np.array([lanes.log_unit(x) for x in u])
+
+
+@njit
+def _sines_cosines(u):
+    out = np.empty((2, len(u)))
+    for i in range(len(u)):
+        out[0, i], out[1, i] = lanes.sine_cosine(u[i])
+    return out
+
+
+def test_logarithm_within_one_ulp():
+    u = hard_uniforms()
+    with mpmath.workdps(40):
+        assert ulps(_logs(u), [mpmath.log(mpmath.mpf(float(x))) for x in u]) < 1.0
+
+
+def test_sine_and_cosine_within_two_ulps():
+    u = hard_uniforms()
+    sine, cosine = _sines_cosines(u)
+    with mpmath.workdps(40):
+        angles = [2 * mpmath.pi * mpmath.mpf(float(x)) for x in u]
+        assert ulps(sine, [mpmath.sin(a) for a in angles]) < 2.0
+        assert ulps(cosine, [mpmath.cos(a) for a in angles]) < 2.0
+
+
+@pytest.mark.parametrize(("word", "coarse", "fine"), [(0, 2.0**-53, 2.0**-65), (2**64 - 1, 1 - 2.0**-53, 1 - 2.0**-53)])
+def test_extreme_bits_stay_inside_the_open_interval(word, coarse, fine):
+    state = np.zeros(64, np.uint64)
+    state[48:] = word  # from the state (0, 0, 0, w) the output is w with its bits rotated
+    out = np.empty(16)
+    lanes.fill_uniforms(state.copy(), out)
+    assert set(out) == {coarse}
+    lanes.fill_fine_uniforms(state.copy(), out)
+    assert set(out) == {fine}
