@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 from scipy import integrate, special, stats
 
 EULER = np.euler_gamma
@@ -120,10 +121,20 @@ def logistic_regression(theta, X):
     return (X * (p * (1 - p))[:, None]).T @ X
 
 
+def lags(T):
+    return np.abs(np.subtract.outer(np.arange(T), np.arange(T)))
+
+
+def ar1_moments(theta, T):
+    """Mean and covariance of the stationary series."""
+    const, coef, scale = theta
+    return np.full(T, const / (1 - coef)), scale**2 / (1 - coef**2) * coef ** lags(T)
+
+
 def ar1(theta, T):
     """[K]: the mean and covariance of a Gaussian vector and their derivatives."""
     const, coef, scale = theta
-    lag = np.abs(np.subtract.outer(np.arange(T), np.arange(T)))
+    lag = lags(T)
     variance = scale**2 / (1 - coef**2)
     correlation = coef**lag
     means = np.outer([1 / (1 - coef), const / (1 - coef) ** 2, 0.0], np.ones(T))
@@ -175,3 +186,23 @@ CASES = {
     + cases(logistic_regression, (-0.5, 1.0, -2.0, 0.7, 0.2), args=(design(50, 5, 2),)),
     "ar1": cases(ar1, (0.5, 0.6, 1.0), (0.0, -0.9, 2.0), args=(10,)) + cases(ar1, (1.0, 0.0, 0.5), args=(40,)),
 }
+
+# How scipy.stats is called for each family, with theta and then constants in the order of the catalogue.
+CONTINUOUS = {
+    "norm": lambda loc, scale: stats.norm(loc, scale),
+    "gamma": lambda a, scale: stats.gamma(a, scale=scale),
+    "beta": lambda a, b: stats.beta(a, b),
+    "weibull_min": lambda c, scale: stats.weibull_min(c, scale=scale),
+    "t": lambda df, loc, scale: stats.t(df, loc, scale),
+    "gumbel_r": lambda loc, scale: stats.gumbel_r(loc, scale),
+}
+DISCRETE = {
+    "poisson": lambda mu: stats.poisson(mu),
+    "nbinom": lambda n, p: stats.nbinom(n, p),
+    "binom": lambda p, n: stats.binom(n, p),
+}
+
+
+def each(names):
+    """Every case of these likelihoods, as pytest parameters ``name, case``."""
+    return [pytest.param(name, case, id=f"{name}-{k}") for name in names for k, case in enumerate(CASES[name])]

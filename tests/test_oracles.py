@@ -5,27 +5,8 @@ from __future__ import annotations
 import mpmath
 import numpy as np
 import pytest
-from oracles import CASES
+from oracles import CASES, CONTINUOUS, DISCRETE, ar1_moments, each
 from scipy import special, stats
-
-# How scipy.stats is called for each family with theta (and constants) in the order of the catalogue.
-CONTINUOUS = {
-    "norm": lambda loc, scale: stats.norm(loc, scale),
-    "gamma": lambda a, scale: stats.gamma(a, scale=scale),
-    "beta": lambda a, b: stats.beta(a, b),
-    "weibull_min": lambda c, scale: stats.weibull_min(c, scale=scale),
-    "t": lambda df, loc, scale: stats.t(df, loc, scale),
-    "gumbel_r": lambda loc, scale: stats.gumbel_r(loc, scale),
-}
-DISCRETE = {
-    "poisson": lambda mu: stats.poisson(mu),
-    "nbinom": lambda n, p: stats.nbinom(n, p),
-    "binom": lambda p, n: stats.binom(n, p),
-}
-
-
-def each(names):
-    return [pytest.param(name, case, id=f"{name}-{case.theta}") for name in names for case in CASES[name]]
 
 
 def numerical_scores(log_density, theta):
@@ -107,18 +88,13 @@ def test_logistic_oracle_is_a_sum_over_independent_bernoullis(name, case):
     np.testing.assert_allclose(matrix, case.exact, rtol=1e-7, atol=1e-8)
 
 
-def ar1_moments(const, coef, scale, T):
-    lag = np.abs(np.subtract.outer(np.arange(T), np.arange(T)))
-    return np.full(T, const / (1 - coef)), scale**2 / (1 - coef**2) * coef**lag
-
-
 @pytest.mark.parametrize(("name", "case"), each(["ar1"]))
 def test_ar1_oracle_is_the_curvature_of_the_divergence(name, case):
     """KL(theta || theta + h) between two Gaussian vectors is h^T I h / 2 + O(h^3), symmetrized O(h^4)."""
-    mean, covariance = ar1_moments(*case.theta, *case.args)
+    mean, covariance = ar1_moments(case.theta, *case.args)
 
     def divergence(h):
-        other_mean, other = ar1_moments(*(np.array(case.theta) + h), *case.args)
+        other_mean, other = ar1_moments(np.array(case.theta) + h, *case.args)
         solved = np.linalg.solve(other, covariance)
         shift = mean - other_mean
         log_ratio = np.linalg.slogdet(solved)[1]
