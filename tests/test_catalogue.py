@@ -8,31 +8,17 @@ import sys
 
 import numpy as np
 import pytest
-from naive import naive_draw, naive_estimate
-from oracles import CASES
+from naive import naive_draw, naive_estimate, naive_score
+from oracles import CASES, CONTINUOUS, DISCRETE, ar1_moments, each
 from scipy import special, stats
 
 from fastfim.catalogue import Catalogue, catalogue
 from fastfim.catalogue.registry import constant_names
 from fastfim.errors import OptionError
+from fastfim.kernels import Job, chunks_of
 
-UNIVARIATE = {
-    "norm": lambda loc, scale: stats.norm(loc, scale),
-    "gamma": lambda a, scale: stats.gamma(a, scale=scale),
-    "beta": lambda a, b: stats.beta(a, b),
-    "weibull_min": lambda c, scale: stats.weibull_min(c, scale=scale),
-    "t": lambda df, loc, scale: stats.t(df, loc, scale),
-    "gumbel_r": lambda loc, scale: stats.gumbel_r(loc, scale),
-    "poisson": lambda mu: stats.poisson(mu),
-    "nbinom": lambda n, p: stats.nbinom(n, p),
-    "binom": lambda p, n: stats.binom(n, p),
-}
-DISCRETE = ("poisson", "nbinom", "binom")
+UNIVARIATE = CONTINUOUS | DISCRETE
 SEEDS = range(20)
-
-
-def each(names):
-    return [pytest.param(name, case, id=f"{name}-{k}") for name in names for k, case in enumerate(CASES[name])]
 
 
 def draws(name, case, seed, n):
@@ -94,12 +80,6 @@ def test_logistic_log_density_of_a_near_certain_response_keeps_its_digits(eta):
         assert catalogue["logistic_regression"].logpdf(np.array([y]), theta, X) == pytest.approx(
             expected, rel=1e-13, abs=0
         )
-
-
-def ar1_moments(theta, T):
-    const, coef, scale = theta
-    lag = np.abs(np.subtract.outer(np.arange(T), np.arange(T)))
-    return np.full(T, const / (1 - coef)), scale**2 / (1 - coef**2) * coef**lag
 
 
 @pytest.mark.parametrize(("name", "case"), each(["ar1"]))
@@ -202,6 +182,22 @@ def test_naive_estimate_meets_the_oracle(name, case):
     scale = np.sqrt(np.outer(np.diag(case.exact), np.diag(case.exact)))
     z = (result.fim - case.exact) / np.maximum(result.standard_error, 1e-8 * scale)
     assert np.max(np.abs(z)) < 6
+
+
+# Compiled: derivatives against differences, estimates against the exact matrices
+
+
+@pytest.mark.parametrize(("name", "case"), each(CASES))
+def test_compiled_log_density_and_score_are_those_of_plain_python(name, case):
+    """Scores to 1e-8 of their standard deviation, which is what central differences can give."""
+    bound = catalogue[name].bind(case.args)
+    chunk = next(chunks_of(Job(bound, bound.theta(case.theta), seed=0, order=2), stream=0, block=0, size=32))
+    deviations = np.sqrt(np.diag(case.exact))
+    for draw, logpdf, score in zip(chunk.draws, chunk.logpdf, chunk.scores, strict=True):
+        x = draw[0] if bound.likelihood.scalar else draw
+        assert logpdf == pytest.approx(bound.likelihood.logpdf(x, case.theta, *bound.args), rel=1e-12, abs=1e-12)
+        expected = naive_score(bound.likelihood, x, case.theta, bound.args)
+        np.testing.assert_allclose(score / deviations, expected / deviations, atol=1e-8)
 
 
 # The registry
