@@ -25,13 +25,15 @@ from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.untyped_passes import ReconstructSSA
 
 from fastfim._jit import INLINE
-from fastfim.autodiff import elementary, operations, rules
-from fastfim.autodiff.substitute import Substitution, python_function
+from fastfim.autodiff import elementary, operations, rules, tuples
+from fastfim.autodiff.callgraph import python_function
+from fastfim.autodiff.substitute import Substitution
 from fastfim.autodiff.vectors import UNBOXED
 
 _compiled: weakref.WeakValueDictionary[tuple[int, str], Any] = weakref.WeakValueDictionary()
 
 operations.register_operators(rules.callables(rules.ENTRIES))
+assert elementary and tuples  # importing them registers what they hold
 
 
 def active(function: Any) -> Any:
@@ -129,4 +131,3 @@ def _pipeline(substitute: Any) -> Any:
 HelperCompiler = _pipeline(SubstituteInHelper)
 TopCompiler = _pipeline(SubstituteInTop)
 PlainCompiler = _pipeline(SubstituteInPlain)
-_ = elementary

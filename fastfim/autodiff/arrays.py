@@ -78,7 +78,7 @@ def constant_shape(func_ir: Any, variable: Any) -> tuple[int, ...] | None:
 
 def allocation(function: Any, call: Any, objects: dict[str, Any]) -> bool:
     """Whether ``call`` makes an array of floats (no ``dtype``, or ``dtype=float``)."""
-    if function not in SHAPED and function not in LIKE:
+    if not any(function is known for known in (*SHAPED, *LIKE)):
         return False
     before = SHAPED[function] if function in SHAPED else LIKE[function][0]
     keywords = dict(call.kws)

@@ -223,7 +223,10 @@ def atan(e: Emitter, x: Value) -> Derivatives:
 def atan2(e: Emitter, y: Value, x: Value) -> Derivatives:
     h = e.call("hypot", x, y)
     c, s = x / h, y / h
-    turn = lambda: 2 * c * s / h / h
+
+    def turn() -> Value:
+        return 2 * c * s / h / h
+
     return e.call(math.atan2, y, x), (c / h, -(s / h)), (lambda: -turn(), lambda: (s - c) * (s + c) / h / h, turn)
 
 

@@ -1,8 +1,8 @@
 """What a user reads when a function cannot be differentiated or compiled: a sentence, on a line of their own file.
 
-Two ways lead here.  A call that a rule table refuses raises `Refused` while types are inferred, which carries its own
-sentence and place through Numba's layers of messages.  Every other compile error is a message of Numba's; `explain`
-takes from it the place in the user's source and the sentence that says what went wrong.
+Two ways lead here.  What this package refuses raises `Refused` while types are inferred; its sentence and place travel
+inside the message, since Numba copies messages from exception to exception.  Every other compile error is Numba's own;
+`explain` takes from it the innermost place in the user's source, and puts what went wrong in words.
 """
 
 from __future__ import annotations
@@ -11,14 +11,38 @@ import os
 import re
 from typing import Any
 
-import numba
 from numba.core import errors
 
-_OWN = (os.path.dirname(numba.__file__), os.path.dirname(os.path.abspath(__file__)))
-_PLACE = re.compile(r"(?:at|by) (/[^\n(]+|[A-Za-z]:\\[^\n(]+|<[^>\n]+>) \((\d+)\)")
-_EXCERPT = re.compile(r'File "([^"\n]+)", line (\d+)')
-_CALL = re.compile(r"No implementation of function Function\((.*?)\) found for signature:\s*\n\s*>>> (.*?)\n", re.S)
-_NAME = re.compile(r"(?:function|ufunc|class|method) '?([\w.]+)'?")
+from fastfim.autodiff.callgraph import python_function, reachable
+
+_MARK = "\N{INVISIBLE SEPARATOR}"
+_REFUSED = re.compile(f"{_MARK}(.*?){_MARK}(.*?){_MARK}(\\d*){_MARK}", re.S)
+_PLACE = re.compile(r"(?:(?:at|from) ([^\n(]+?) \((\d+)\))|(?:File \"([^\"\n]+)\", line (\d+))")
+_CALL = re.compile(r"No implementation of function (.*?) found for signature:\s*>>> (\w+)\((.*?)\)\s*\n", re.S)
+
+_FUNCTIONS = (
+    "Use the functions of math, NumPy's scalar functions or those of scipy.special that the documentation lists, "
+    "element by element."
+)
+_STORED = (
+    "A value that depends on theta is stored in an array that cannot hold it. Make the array inside the function with "
+    "np.zeros(n) or np.empty(n) and no dtype (arrays from outside, and arrays of integers, hold plain numbers)."
+)
+#: Numba's words, and ours.
+_KNOWN = (
+    (r"IMPORT_NAME", "An import inside a function cannot be compiled; move it to the top of the file."),
+    (r"yield in a closure|generator", "A generator expression cannot be compiled; write a list, sum([... for ...])."),
+    (
+        r"opcode \((\w+)\)|try.{0,20}except",
+        "A statement on this line cannot be compiled; use plain arithmetic and loops.",
+    ),
+    (r"type-inferred|recursi", "A recursive function cannot be compiled; write it as a loop."),
+    (
+        r"(?:Untyped global name|NameError: name|name) '([^']+)'(?:.*?not defined|.*?Cannot determine)",
+        r"'\1' cannot be used in a compiled function: it is not defined, or not a number, an array or a function.",
+    ),
+    (r"Unknown attribute '([^']+)' of type ([^\n]+)", r"'\1' of \2 is not available in a compiled function."),
+)
 
 
 class DifferentiationError(TypeError):
@@ -36,11 +60,11 @@ class DifferentiationError(TypeError):
 
 
 class Refused(errors.TypingError):  # type: ignore[misc]
-    """Raised during type inference; `sentence` is for the user, at ``loc``."""
+    """Raised during type inference with a sentence for the user, at the place ``loc`` if that is known."""
 
     def __init__(self, sentence: str, loc: Any = None) -> None:
-        super().__init__(sentence, loc=loc)
-        self.sentence, self.place = sentence, loc
+        file, line = (loc.filename, loc.line) if loc is not None else ("", "")
+        super().__init__(f"{_MARK}{sentence}{_MARK}{file}{_MARK}{line}{_MARK}", loc=loc)
 
 
 def explain(exception: BaseException, function: Any) -> DifferentiationError:
@@ -55,93 +79,70 @@ def explain(exception: BaseException, function: Any) -> DifferentiationError:
     """
     if isinstance(exception, DifferentiationError):
         return exception
-    refused = _refusal(exception)
-    if refused is not None and refused.place is not None:
-        return DifferentiationError(refused.sentence, refused.place.filename, refused.place.line)
-    text = errors_text(exception)
-    code = getattr(function, "py_func", function).__code__
-    file, line = _place(text) or (code.co_filename, code.co_firstlineno)
-    return DifferentiationError(refused.sentence if refused else _sentence(text, exception), file, line)
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(exception))
+    refused = _REFUSED.search(text)
+    if refused is not None and refused[3]:
+        return DifferentiationError(refused[1], refused[2], int(refused[3]))
+    file, line = _place(text, function)
+    sentence = refused[1] if refused else _sentence(text, exception)
+    return DifferentiationError(sentence, file, line)
 
 
-def errors_text(exception: BaseException) -> str:
-    """The whole message, without terminal colours."""
-    return re.sub(r"\x1b\[[0-9;]*m", "", str(exception))
-
-
-def _refusal(exception: BaseException | None) -> Refused | None:
-    seen: set[int] = set()
-    while exception is not None and id(exception) not in seen:
-        if isinstance(exception, Refused):
-            return exception
-        seen.add(id(exception))
-        exception = exception.__cause__ or exception.__context__
-    return None
-
-
-def _place(text: str) -> tuple[str, int] | None:
-    """The innermost place outside Numba and this package: messages go from the inside out."""
-    for pattern in (_PLACE, _EXCERPT):
-        for file, line in pattern.findall(text):
-            if not os.path.abspath(file).startswith(_OWN):
-                return file, int(line)
-    return None
+def _place(text: str, function: Any) -> tuple[str, int]:
+    """The innermost place in a file of the user's functions; messages go from the inside out."""
+    files = {os.path.realpath(f.__code__.co_filename): f.__code__.co_filename for f in reachable(function)}
+    for first_file, first_line, second_file, second_line in _PLACE.findall(text):
+        known = files.get(os.path.realpath(first_file or second_file))
+        if known is not None:
+            return known, int(first_line or second_line)
+    code = python_function(function).__code__
+    return code.co_filename, code.co_firstlineno
 
 
 def _sentence(text: str, exception: BaseException) -> str:
     call = _CALL.search(text)
     if call is not None:
-        return _sentence_on_call(*call.groups())
+        return _sentence_on_call(call[2], call[3])
     if "annot unify" in text:
         return _sentence_on_types(text)
-    name = re.search(r"Untyped global name '([^']+)'", text) or re.search(r"NameError: name '([^']+)'", text)
-    if name is not None:
-        return (
-            f"The name '{name[1]}' cannot be used in a compiled function: it is not a number, an array or a function."
-        )
-    attribute = re.search(r"Unknown attribute '([^']+)' of type ([^\n]+)", text)
-    if attribute is not None:
-        return f"'{attribute[1]}' of {_plain_types(attribute[2])} is not available in a compiled function."
+    for pattern, words in _KNOWN:
+        found = re.search(pattern, text, re.S)
+        if found is not None:
+            return in_words(found.expand(words))
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("Failed in")]
-    return f"The function cannot be compiled: {_plain_types(lines[0]) if lines else type(exception).__name__}"
+    return f"The function cannot be compiled: {in_words(lines[0]) if lines else type(exception).__name__}"
 
 
-def _sentence_on_call(function: str, call: str) -> str:
-    named = _NAME.search(function)
-    name = named[1] if named else function
-    active = "Dual(" in call or "Theta(" in call
+def _sentence_on_call(name: str, arguments: str) -> str:
+    active = "Dual(" in arguments or "Theta(" in arguments
     if name == "setitem" and active:
-        return (
-            "A value that depends on theta is stored in an array that cannot hold it. Make the array inside the "
-            "function with np.zeros(n) or np.empty(n) and no dtype (arrays from outside hold plain numbers)."
-        )
-    arguments = _plain_types(call.partition("(")[2].rpartition(")")[0])
-    if active:
-        return (
-            f"'{name}' cannot be differentiated for arguments ({arguments}). Use the functions of math, NumPy's scalar "
-            "functions or those of scipy.special that the documentation lists, element by element."
-        )
-    return f"'{name}' cannot be compiled for arguments ({arguments})."
+        return _STORED
+    if name == "getitem" and re.search(r", Dual\([^)]*\)$", arguments):
+        return "An index depends on theta; an index is an integer, and has no derivative."
+    if not active:
+        return f"'{name}' cannot be compiled for arguments ({in_words(arguments)})."
+    return f"'{name}' cannot be differentiated for arguments ({in_words(arguments)}). {_FUNCTIONS}"
 
 
 def _sentence_on_types(text: str) -> str:
     found = re.search(r"annot unify (.+?) and (.+?)(?: for '([^']+)'|\n|$)", text)
     if found is None:
-        return "A variable has two types that do not go together."
+        return "A variable has two types that do not go together; make it the same everywhere."
     first, second, variable = found.groups()
     what = f"'{variable.split('.')[0]}'" if variable and not variable.startswith("$") else "A result"
-    return f"{what} is {_plain_types(first)} in one place and {_plain_types(second)} in another; make it the same everywhere."
+    kinds = f"{in_words(first)} in one place and {in_words(second)} in another"
+    return f"{what} is {kinds}; make it the same everywhere."
 
 
-def _plain_types(text: str) -> str:
-    """Our type names and Numba's in words."""
+def in_words(text: str) -> str:
+    """A message with our type names, and Numba's, in words."""
     for pattern, words in (
         (r"Literal\[\w+\]\(([^)]*)\)", r"\1"),
-        (r"array\(Dual\([^)]*\), (\d)d, \w\)", r"\1-d array that depends on theta"),
+        (r"array\(Dual\([^)]*\), (\d)d, \w\)", r"a \1-d array that depends on theta"),
         (r"Theta\(Dual\([^)]*\)\)", "the vector theta"),
-        (r"Dual\([^)]*\)", "number that depends on theta"),
-        (r"array\((\w+), (\d)d, \w\)", r"\2-d \1 array"),
+        (r"Dual\([^)]*\)", "a number that depends on theta"),
+        (r"array\((\w+), (\d)d, \w\)", r"a \2-d \1 array"),
         (r"\bnone\b", "None"),
     ):
         text = re.sub(pattern, words, text)
-    return text.strip().rstrip(".")
+    return text.strip()

@@ -105,17 +105,20 @@ def resolve(context: Any, operation: Operation, args: tuple[Any, ...], kws: dict
     """Who does a call, and its signature: the entry, or a Numba function type."""
     args = tuple(types.unliteral(a) for a in args)
     kinds = (*args, *kws.values())
-    if any(map(is_vector, kinds)):
+    active = any(isinstance(a, Dual) for a in kinds)
+    if any(map(is_vector, kinds)) or (active and operation.entry is None):
         return _resolve_vector(context, operation, args, kws)
-    if any(isinstance(a, Dual) for a in kinds):
+    if active:
         return _resolve_scalar(operation, args, kws)
     return _resolve_plain(context, operation, args, kws)
 
 
 def _resolve_scalar(operation: Operation, args: tuple[Any, ...], kws: dict[str, Any]) -> tuple[Any, Any]:
     if isinstance(operation.entry, Refusal):
-        raise Refused(f"{_title(operation)} of a value that depends on theta: {operation.entry.advice}", operation.loc)
-    sig = None if kws or operation.entry is None else scalar_signature(operation.entry, args)
+        raise Refused(
+            f"{_title(operation)} is applied to a value that depends on theta: {operation.entry.advice}", operation.loc
+        )
+    sig = None if kws else scalar_signature(operation.entry, args)
     if sig is None:
         raise Refused(f"{_title(operation)} cannot be differentiated for these arguments.", operation.loc)
     return operation.entry, sig
@@ -158,7 +161,7 @@ def _title(operation: Operation) -> str:
     function = operation.function
     module = (getattr(function, "__module__", None) or "numpy").replace("builtins", "").replace("_operator", "")
     name = _SYMBOLS.get(function, getattr(function, "__name__", str(function)))
-    return f"{module}.{name}" if module and function not in _SYMBOLS else name
+    return f"'{module}.{name}'" if module and function not in _SYMBOLS else f"'{name}'"
 
 
 _SYMBOLS = {operator.floordiv: "//", operator.mod: "%", operator.ifloordiv: "//=", operator.imod: "%="}

@@ -21,8 +21,9 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from fastfim.autodiff.dual import Dual, Parts, unpack
+from fastfim.autodiff.dual import REAL, Dual, Parts, unpack
 from fastfim.autodiff.emit import DOUBLE, Emitter
+from fastfim.autodiff.errors import Refused, in_words
 from fastfim.autodiff.theta import Theta, index_constant, local_copy
 
 _POINTER = types.CPointer(types.float64)
@@ -63,9 +64,15 @@ def seeds(p: int, n: int, order: int, rows: int | None = None) -> Any:
     return copy_with_seeds
 
 
+def _check(d: Any) -> None:
+    if not isinstance(d, (Dual, *REAL)):
+        raise Refused(f"The function returns {in_words(str(d))}; it has to return one number on every path.")
+
+
 @intrinsic
 def value(typing_context: Any, d: Any) -> Any:
     """The number itself, of a dual or a plain number."""
+    _check(d)
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         if isinstance(sig.args[0], Dual):
@@ -82,6 +89,7 @@ def _store_at(builder: Any, number: Any, out: Any, index: Any, stride: Any) -> N
 @intrinsic
 def store_gradient(typing_context: Any, d: Any, out: Any, stride: Any, first: Any, count: Any) -> Any:
     """``out[(first + i) * stride] = d_i`` for the lanes ``i < count``; zeros for a plain number."""
+    _check(d)
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         number, out, stride, first, count = args
@@ -110,8 +118,9 @@ def store_hessian(typing_context: Any, d: Any, out: Any, stride: Any, first: Any
     """Store the upper triangle: entry (i, j), i <= j, at ``out[(i * p - i * (i - 1) / 2 + j - i) * stride]``.
 
     With ``rows < n`` the entries of rows ``first .. first + rows - 1`` (modulo p) are stored, each in its place in the
-    triangle.  With fewer lanes than parameters, those of the window.  A plain number stores zeros in the whole triangle.
+    triangle.  With fewer lanes than parameters, those of the window.  A plain number stores zeros everywhere.
     """
+    _check(d)
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         number, out, stride, first, p = args

@@ -12,7 +12,6 @@ Nothing global is touched: the same functions keep their meaning everywhere else
 from __future__ import annotations
 
 import operator
-import sys
 import types as python
 from collections.abc import Callable
 from typing import Any
@@ -26,15 +25,13 @@ from numba.core.errors import NumbaError
 
 from fastfim.autodiff import arrays
 from fastfim.autodiff.activity import Activity
+from fastfim.autodiff.callgraph import is_library, python_function, reachable
 from fastfim.autodiff.dual import Dual
 from fastfim.autodiff.errors import Refused
 from fastfim.autodiff.operations import Operation
 from fastfim.autodiff.rules import ENTRIES, Entry, Refusal, callables
 from fastfim.autodiff.theta import Theta
 from fastfim.autodiff.vectors import VECTOR
-
-#: Packages whose Python functions are Numba's business, not helpers to compile along.
-LIBRARIES = frozenset(sys.stdlib_module_names - {"__main__"}) | {"numpy", "scipy", "numba", "llvmlite"}
 
 METHODS = {"sum": np.sum, "mean": np.mean, "max": np.max, "min": np.min, "dot": np.dot, "prod": np.prod}
 OPERATORS = {
@@ -101,7 +98,7 @@ class Substitution:
             self._refuse_recursion(found, statement.loc)
             self.objects[statement.target.name] = found = self.compile_along(found)
             self._redefine(statement, found)
-        elif self._is_ours(found):
+        elif not isinstance(found, type) and self._is_ours(found):  # a type may be a dtype: see `_as_call`
             self._redefine(statement, self._operation(found, statement.loc))
 
     def _lookup(self, value: Any) -> Any:
@@ -120,8 +117,7 @@ class Substitution:
         self.func_ir._definitions[statement.target.name] = [statement.value]
 
     def _is_helper(self, found: Any) -> bool:
-        package = (getattr(found, "__module__", None) or "").split(".")[0]
-        return package not in LIBRARIES and not self._known_to_numba(found)
+        return not is_library(found) and not self._known_to_numba(found)
 
     def _known_to_numba(self, found: Any) -> bool:
         if isinstance(found, Dispatcher):
@@ -166,13 +162,16 @@ class Substitution:
         value = statement.value
         if value.op in ("binop", "inplace_binop") and value.fn in OPERATORS:
             return self._call(statement, OPERATORS[value.fn], [value.lhs, value.rhs])
-        if value.op == "call" and not value.kws and not value.vararg:
-            definitions = self.func_ir._definitions.get(value.func.name, ())
-            method = definitions[0] if len(definitions) == 1 else None
-            if isinstance(method, ir.Expr) and method.op == "getattr" and method.attr in METHODS:
-                if value.func.name not in self.objects:
-                    self._forget(value.func)
-                    return self._call(statement, METHODS[method.attr], [method.value, *value.args])
+        if value.op != "call" or value.kws or value.vararg:
+            return []
+        function = self.objects.get(value.func.name)
+        if isinstance(function, type) and self._is_ours(function):
+            return self._call(statement, function, list(value.args))
+        definitions = self.func_ir._definitions.get(value.func.name, ())
+        method = definitions[0] if len(definitions) == 1 and function is None else None
+        if isinstance(method, ir.Expr) and method.op == "getattr" and method.attr in METHODS:
+            self._forget(value.func)
+            return self._call(statement, METHODS[method.attr], [method.value, *value.args])
         return []
 
     def _forget(self, method: Any) -> None:
@@ -209,8 +208,8 @@ class Substitution:
         if not isinstance(value, ir.Expr) or value.op != "call":
             return None
         function = self.objects.get(value.func.name)
-        makes = isinstance(function, python.FunctionType | python.BuiltinFunctionType)
-        return function if makes and arrays.allocation(function, value, self.objects) else None
+        known = callable(function) and not isinstance(function, Dispatcher)
+        return function if known and arrays.allocation(function, value, self.objects) else None
 
     def _looping(self) -> set[Any]:
         """Blocks that may run more than once: an array on the stack would be the same one each time."""
@@ -220,37 +219,3 @@ class Substitution:
     def _returned(self, activity: Activity) -> set[str]:
         returns = [s.value.name for b in self.func_ir.blocks.values() for s in b.body if isinstance(s, ir.Return)]
         return set().union(*map(activity.sources, returns)) if returns else set()
-
-
-def python_function(function: Any) -> Any:
-    """The Python function behind a compiled one."""
-    return getattr(function, "py_func", function)
-
-
-def reachable(function: Any) -> set[Any]:
-    """Functions of the user's that ``function`` may call, itself included, by the names in their code."""
-    found: set[Any] = set()
-    waiting = [function]
-    while waiting:
-        current = python_function(waiting.pop())
-        if isinstance(current, python.FunctionType) and current not in found:
-            if (current.__module__ or "").split(".")[0] not in LIBRARIES:
-                found.add(current)
-                waiting.extend(_named(current))
-    return found
-
-
-def _named(function: Any) -> list[Any]:
-    code = function.__code__
-    named = [function.__globals__.get(name) for name in code.co_names]
-    cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
-    return [
-        f for f in named + [_contents(cell) for _, cell in cells] if isinstance(f, (python.FunctionType, Dispatcher))
-    ]
-
-
-def _contents(cell: Any) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:  # not bound yet
-        return None

@@ -100,15 +100,18 @@ def vector_sum(a: Any) -> Any:
     return over_array if isinstance(a, types.Array) and a.ndim > 1 else over_elements
 
 
+total = VECTOR[np.sum]
+
+
 @stands_in_for(np.prod)
 def vector_product(a: Any) -> Any:
     """``np.prod`` of a vector."""
 
     def product(a: Any) -> Any:
-        total = 1.0
+        result = 1.0
         for v in a:
-            total *= v
-        return total
+            result *= v
+        return result
 
     return product if element_type(a) else None
 
@@ -118,22 +121,12 @@ def vector_mean(a: Any) -> Any:
     """``np.mean`` over all elements."""
 
     def mean_of_vector(a: Any) -> Any:
-        return np.sum(a) / len(a)
+        return total(a) / len(a)
 
     def mean_of_array(a: Any) -> Any:
-        return np.sum(a) / a.size
+        return total(a) / a.size
 
     return mean_of_array if isinstance(a, types.Array) and a.ndim > 1 else mean_of_vector
-
-
-def _extreme(better: Any) -> Any:
-    def extreme(a: Any) -> Any:
-        best = a[0]
-        for i in range(1, len(a)):
-            best = better(best, a[i])
-        return best
-
-    return extreme
 
 
 @stands_in_for(np.max, np.amax, max)

@@ -16,8 +16,14 @@ import numpy as np
 DIGITS = 60
 STEP = mpmath.mpf(10) ** -15
 
-TABLE = {name: getattr(mpmath, name) for name in "log exp sqrt sin cos tan sinh cosh tanh asin acos atan".split()}
-TABLE |= {name: getattr(mpmath, name) for name in "asinh acosh atanh erf erfc gamma expm1 log1p atan2 hypot".split()}
+TABLE = {
+    name: getattr(mpmath, name)
+    for name in ["log", "exp", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "asin", "acos", "atan"]
+}
+TABLE |= {
+    name: getattr(mpmath, name)
+    for name in ["asinh", "acosh", "atanh", "erf", "erfc", "gamma", "expm1", "log1p", "atan2", "hypot"]
+}
 TABLE |= {
     "lgamma": lambda x: mpmath.re(mpmath.loggamma(x)),
     "log2": lambda x: mpmath.log(x) / mpmath.log(2),
@@ -42,8 +48,8 @@ def logaddexp(a, b):
 
 def mp_array(make):
     def made(*args, **kws):
-        kws.pop("dtype", None)
-        return make(*args, dtype=object, **kws) + mpmath.mpf(0)
+        shape, *rest = (a for a in args if a is not REPLACED["float"])  # no dtype
+        return make(shape, *rest, dtype=object) + mpmath.mpf(0)
 
     return made
 
@@ -51,7 +57,9 @@ def mp_array(make):
 MATH = types.SimpleNamespace(**TABLE, pi=mpmath.pi, e=mpmath.e, inf=mpmath.inf, nan=mpmath.nan)
 NUMPY = types.SimpleNamespace(
     **{name: f for name, f in TABLE.items() if name not in ("pow", "gamma", "lgamma", "erf", "erfc")},
-    **{name: mp_array(getattr(np, name)) for name in ("zeros", "ones", "empty", "zeros_like", "empty_like")},
+    **{name: mp_array(getattr(np, name)) for name in ("zeros", "ones", "zeros_like")},
+    empty=mp_array(np.zeros),
+    empty_like=mp_array(np.zeros_like),
     **{name: mp_array(getattr(np, name)) for name in ("ones_like", "full", "full_like")},
     **{name: getattr(np, name) for name in ("sum", "mean", "dot", "array", "copy", "arange", "max", "min", "prod")},
     square=lambda x: x * x,

@@ -11,8 +11,6 @@ import pytest
 from differentiate import differentiate
 from numba import njit
 
-from fastfim.autodiff import active
-
 SCALE = 1.75
 WEIGHTS = np.array([0.25, 0.5, 1.25])
 DESIGN = np.array([[1.0, 0.5, -0.2], [1.0, -1.5, 0.3], [1.0, 0.1, 2.0]])
@@ -304,7 +302,9 @@ def copies(x, theta):
     return w[0] * z[0] + w[1]
 
 
-PROGRAMS = [f for f in list(globals().values()) if getattr(f, "__code__", None) and f.__code__.co_varnames[:2] == ("x", "theta")]
+PROGRAMS = [
+    f for f in list(globals().values()) if getattr(f, "__code__", None) and f.__code__.co_varnames[:2] == ("x", "theta")
+]
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda f: f.__name__)
