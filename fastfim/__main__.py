@@ -39,7 +39,6 @@ CONVERGED, BAD_INPUT, STOPPED, INTERRUPTED = 0, 2, 3, 130
 
 #: Options that are handed to `fastfim.estimate` as they are, if given.
 FORWARDED = (
-    "wrt",
     "rtol",
     "atol",
     "confidence",
@@ -141,9 +140,8 @@ def _add_precision(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_method(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--wrt", type=_names, metavar="NAME,...", help="parameters to differentiate (default all)")
-    group.add_argument("--estimator", help="score, covariance, hessian, bartlett or auto (default)")
-    group.add_argument("--sampling", help="mc, rqmc or auto (default)")
+    group.add_argument("--estimator", help="which estimator (default auto)")
+    group.add_argument("--sampling", help="how the draws are made (default auto)")
     group.add_argument("--streams", type=_count, metavar="K", help="independent streams (default 32)")
     group.add_argument("--rng", type=_count, metavar="SEED", help="seed; default: fresh, and reported")
     group.add_argument("--workers", type=_count, metavar="N", help="threads (default: all cores)")
@@ -161,10 +159,6 @@ def _count(text: str) -> int:
 
 
 _count.__name__ = "integer"  # argparse says "invalid integer value"
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(","))
 
 
 # The model
