@@ -17,6 +17,7 @@ import importlib.util
 import inspect
 import json
 import math
+import os
 import sys
 import traceback
 import warnings
@@ -35,7 +36,7 @@ from .catalogue.registry import constant_names
 from .errors import ConvergenceWarning, FastfimError, OptionError, RegularityWarning
 from .likelihood import Likelihood
 
-CONVERGED, BAD_INPUT, STOPPED, INTERRUPTED = 0, 2, 3, 130
+CONVERGED, UNREAD, BAD_INPUT, STOPPED, INTERRUPTED = 0, 1, 2, 3, 130
 
 #: Options that are handed to `fastfim.estimate` as they are, if given.
 FORWARDED = (
@@ -79,19 +80,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     parser = build_parser()
     given = parser.parse_intermixed_args(argv)
-    if given.list:
-        print(catalogue)
-        return CONVERGED
-    if given.model is None:
+    if given.model is None and not given.list:
         parser.error("name a model: one of --list, or path/to/model.py:name")
     try:
         with _brief_warnings():
-            return run(given)
+            return show_catalogue() if given.list else run(given)
+    except BrokenPipeError:
+        # the reader has gone (``| head``): nothing more to say, and nothing left to flush at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNREAD
     except (FastfimError, OSError) as error:
         print(f"fastfim: {error}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def show_catalogue() -> int:
+    """Print the built-in likelihoods."""
+    print(catalogue, flush=True)
+    return CONVERGED
 
 
 def run(given: argparse.Namespace) -> int:
@@ -103,7 +111,7 @@ def run(given: argparse.Namespace) -> int:
     result = fastfim.estimate(likelihood, theta, args, progress=sys.stderr.isatty(), **options)
     if given.save is not None:
         result.save(given.save)
-    print(as_json(result) if given.json else result)
+    print(as_json(result) if given.json else result, flush=True)
     return CONVERGED if result.converged else STOPPED
 
 
