@@ -17,6 +17,9 @@ SUMMING = STRICT | {"reassoc"}
 #: Options of functions that are inlined where they are called (variates, the user's functions).
 INLINE: dict[str, Any] = {"error_model": "numpy", "fastmath": set(STRICT), "forceinline": True}
 
+#: Spares the wrappers through which Python and C call compiled code.
+NO_WRAPPERS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
 #: Options of functions of our own that stand by themselves; their machine code is kept on disk.
 STANDALONE: dict[str, Any] = {"error_model": "numpy", "fastmath": set(STRICT), "nogil": True, "cache": True}
 
@@ -24,6 +27,17 @@ STANDALONE: dict[str, Any] = {"error_model": "numpy", "fastmath": set(STRICT), "
 def inline(function: Any) -> Any:
     """Compile ``function`` so that its callers swallow it whole."""
     return njit(**INLINE)(function)
+
+
+def inner(function: Any) -> Any:
+    """Like `inline`, for functions that only compiled code calls: no wrappers, which could not box dual numbers."""
+    return njit(**INLINE, **NO_WRAPPERS)(function)
+
+
+def native(signature: Any, function: Any) -> Any:
+    """Compile ``function`` for one signature, as an entry by address: without a wrapper for the interpreter."""
+    options = {k: v for k, v in INLINE.items() if k != "forceinline"}
+    return njit(signature, nogil=True, **options, **NO_WRAPPERS)(function)
 
 
 def standalone(function: Any) -> Any:

@@ -26,7 +26,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numba import carray, njit
+from numba import carray
 from numpy.typing import NDArray
 
 from . import _abi, _jit, autodiff, streams
@@ -216,7 +216,7 @@ class Recipe:
 @lru_cache(maxsize=256)
 def _compiled(recipe: Recipe) -> Callable[..., None]:
     try:
-        dispatcher = njit(_abi.SIGNATURE, nogil=True, error_model="numpy", fastmath=set(_jit.STRICT))(_block(recipe))
+        dispatcher = _jit.native(_abi.SIGNATURE, _block(recipe))
     except Exception as error:
         reason = autodiff.explain(error, recipe.logpdf)
         raise LikelihoodError(str(reason), reason.file, reason.line) from error
@@ -256,9 +256,9 @@ def _block(recipe: Recipe) -> Callable[..., int]:
 def _prepared(recipe: Recipe, compiler: Callable[..., Any]) -> Any:
     """The constants, and what ``prepare`` makes of theta after them."""
     if recipe.prepare is None:
-        return _jit.inline(lambda theta, constants: constants)
+        return _jit.inner(lambda theta, constants: constants)
     prepare = compiler(recipe.prepare)
-    return _jit.inline(lambda theta, constants: constants + (prepare(theta, *constants),))  # noqa: RUF005
+    return _jit.inner(lambda theta, constants: constants + (prepare(theta, *constants),))  # noqa: RUF005
 
 
 def _draw_pass(recipe: Recipe) -> Any:
@@ -276,7 +276,7 @@ def _draw_pass(recipe: Recipe) -> Any:
             draw(rng, point, draws[i], *args)
             next_point(rng)
 
-    return _jit.inline(scalars if recipe.scalar else vectors)
+    return _jit.inner(scalars if recipe.scalar else vectors)
 
 
 def _derivative_pass(recipe: Recipe) -> Any:
@@ -291,17 +291,17 @@ def _derivative_pass(recipe: Recipe) -> Any:
         score(theta, point, constants, args, draws, results, chunk, m)
         hessian(theta, point, constants, args, draws, results, chunk, m)
 
-    return _jit.inline(differentiate_chunk)
+    return _jit.inner(differentiate_chunk)
 
 
-@_jit.inline
+@_jit.inner
 def _nothing(theta, point, constants, args, draws, results, chunk, m):  # type: ignore[no-untyped-def]
     pass
 
 
 def _draw_of(recipe: Recipe) -> Any:
     """Draw i of a chunk, as the user's functions take it."""
-    return _jit.inline((lambda draws, i: draws[i, 0]) if recipe.scalar else (lambda draws, i: draws[i]))
+    return _jit.inner((lambda draws, i: draws[i, 0]) if recipe.scalar else (lambda draws, i: draws[i]))
 
 
 def _automatic_pass(recipe: Recipe) -> Any:
@@ -311,7 +311,7 @@ def _automatic_pass(recipe: Recipe) -> Any:
     p, order = recipe.p, 1 if recipe.hessian is not None else recipe.order
     if order == 1:
         lanes = min(p, GRADIENT_LANES)
-        step, seeds = lanes, autodiff.seeds(p, lanes, 1, 0)
+        step, seeds = lanes, autodiff.seeds(p, lanes, 1, lanes)
     else:
         step = p if p <= WHOLE_HESSIAN else HESSIAN_ROWS
         lanes, seeds = p, autodiff.seeds(p, p, 2, step)
@@ -333,7 +333,7 @@ def _automatic_pass(recipe: Recipe) -> Any:
                         store_gradient(d, offset(scores, i), chunk, 0, p)
                     store_hessian(d, offset(hessians, i), chunk, first, p)
 
-    return _jit.inline(automatic)
+    return _jit.inner(automatic)
 
 
 def _hand_score_pass(recipe: Recipe) -> Any:
@@ -353,7 +353,7 @@ def _hand_score_pass(recipe: Recipe) -> Any:
             if alone:
                 densities[i] = 0.0  # nobody asked for the log density
 
-    return _jit.inline(hand_score)
+    return _jit.inner(hand_score)
 
 
 def _hand_hessian_pass(recipe: Recipe) -> Any:
@@ -373,7 +373,7 @@ def _hand_hessian_pass(recipe: Recipe) -> Any:
                     rows[k, i] = out[a, b]
                     k += 1
 
-    return _jit.inline(hand_hessian)
+    return _jit.inner(hand_hessian)
 
 
 @_jit.summing
