@@ -1,0 +1,165 @@
+"""What cannot be differentiated or compiled is refused in a sentence, on the user's own file and line."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from differentiate import compiled
+
+from fastfim.autodiff import DifferentiationError, explain
+
+DATA = np.zeros(3)
+
+
+def helper(v):
+    return math.floor(v)  # here: floor
+
+
+def rounds_in_a_helper(x, theta):
+    return theta[0] * helper(theta[1])
+
+
+def takes_int(x, theta):
+    k = int(theta[0])  # here
+    return k * theta[1]
+
+
+def rounds(x, theta):
+    return round(theta[0], 2)  # here
+
+
+def rounds_by_numpy(x, theta):
+    return np.floor(theta[0]) * theta[1]  # here
+
+
+def divides_whole(x, theta):
+    return theta[0] // 2  # here
+
+
+def takes_remainder(x, theta):
+    y = theta[0]
+    y %= 1.0  # here
+    return y
+
+
+def stores_in_data(x, theta):
+    x[0] = theta[0]  # here
+    return x[0]
+
+
+def stores_in_integers(x, theta):
+    counts = np.zeros(3, dtype=np.int64)
+    counts[0] = theta[0]  # here
+    return counts[0]
+
+
+def indexes(x, theta):
+    return x[theta[0]]  # here
+
+
+def has_no_rule(x, theta):
+    return math.frexp(theta[0])[0]  # here
+
+
+def recursive(value, n):
+    return value if n < 1 else value * recursive(value, n - 1)  # here
+
+
+def recurses(x, theta):
+    return recursive(theta[0], 3)
+
+
+def names_nothing(x, theta):  # here
+    return undefined_name(theta[0])  # noqa: F821
+
+
+def changes_type(x, theta):
+    a = theta[0]
+    if a > 1:
+        a = "text"
+    return a  # here
+
+
+def generates(x, theta):
+    return sum(t * t for t in theta)  # here
+
+
+def returns_nothing(x, theta):  # here
+    if x[0] > 0:
+        return None
+    return theta[0]
+
+
+def imports(x, theta):
+    import scipy.stats  # here
+
+    return scipy.stats.norm.logpdf(x[0], theta[0])
+
+
+CASES = [
+    (rounds_in_a_helper, "math.floor", "Round a quantity"),
+    (takes_int, "'int'", "Round a quantity"),
+    (rounds, "'round'", "Round a quantity"),
+    (rounds_by_numpy, "numpy.floor", "Round a quantity"),
+    (divides_whole, "'//'", "Use / for division"),
+    (takes_remainder, "'%'", "Use / for division"),
+    (stores_in_data, "stored in an array", "inside the function"),
+    (stores_in_integers, "stored in an array", "no dtype"),
+    (indexes, "index depends on theta", "integer"),
+    (has_no_rule, "frexp", "functions of math"),
+    (recurses, "calls itself", "Write it as a loop"),
+    (names_nothing, "undefined_name", "not defined"),
+    (changes_type, "'a'", "the same everywhere"),
+    (generates, "generator expression", "write a list"),
+    (returns_nothing, "OptionalType", "one number on every path"),
+    (imports, "import inside a function", "top of the file"),
+]
+
+
+def expected_line(function):
+    """The line marked ``# here`` in the function, or in the helper where it goes wrong."""
+    faulty = {"rounds_in_a_helper": helper, "recurses": recursive}.get(function.__name__, function)
+    first = faulty.__code__.co_firstlineno
+    with open(__file__, encoding="utf-8") as source:
+        lines = source.read().splitlines()
+    return next(n for n, line in enumerate(lines[first - 1 :], first) if "# here" in line)
+
+
+def refusal(function, order=1):
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - whatever Numba raises
+        compiled(function, 3, order)(DATA, np.ones(3), 0, np.empty(3), np.empty(6))
+    return explain(caught.value, function)
+
+
+@pytest.mark.parametrize(("function", "what", "instead"), CASES, ids=[case[0].__name__ for case in CASES])
+def test_message(function, what, instead):
+    error = refusal(function)
+    assert isinstance(error, DifferentiationError)
+    assert error.file == __file__
+    assert error.line == expected_line(function)
+    assert what in str(error)
+    assert instead in str(error)
+
+
+@pytest.mark.parametrize("function", [case[0] for case in CASES], ids=[case[0].__name__ for case in CASES])
+def test_message_is_short_and_free_of_compiler_noise(function):
+    message = str(refusal(function))
+    assert len(message) < 400
+    assert not any(noise in message for noise in ("\n", "Dual(", "Theta(", "nopython", "numba", "\x1b", "float64("))
+
+
+def test_explain_keeps_what_is_explained():
+    error = DifferentiationError("done", "file.py", 3)
+    assert explain(error, helper) is error
+
+
+def test_rounding_of_data_is_allowed():
+    def density(x, theta):
+        k = int(x[0]) % 2 + math.floor(x[1]) // 1 + round(x[2])
+        return k * theta[0]
+
+    gradient = np.empty(1)
+    compiled(density, 1, 1)(np.array([3.7, 2.2, 1.6]), np.array([2.0]), 0, gradient, np.empty(1))
+    assert gradient[0] == 1 + 2 + 2
