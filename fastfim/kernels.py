@@ -26,7 +26,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numba import carray
+from numba import carray, types
 from numpy.typing import NDArray
 
 from . import _abi, _jit, autodiff, streams
@@ -376,7 +376,10 @@ def _hand_hessian_pass(recipe: Recipe) -> Any:
     return _jit.inner(hand_hessian)
 
 
-@_jit.summing
+@_jit.external(
+    types.void(_abi.FLOATS, *[types.int64] * 5, _abi.FLOATS),
+    flags=_jit.SUMMING,
+)
 def _sum_chunk(work, size, p, order, chunk, m, sums):  # type: ignore[no-untyped-def]
     """Add m draws to ``sums``: sums and dot products of contiguous rows, in SIMD lanes."""
     pairs = p * (p + 1) // 2
