@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from numba import njit
 
 from fastfim import _jit, streams
 
 
+@cache
 def compiled(sample, size=1, kind="mc"):
     """``fill(state, theta, out)`` that stores a draw of ``sample(rng, theta)`` in each entry of ``out``.
 

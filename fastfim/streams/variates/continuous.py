@@ -134,9 +134,9 @@ def wald(rng: Rng, mean: float, scale: float) -> float:
 @variate
 def vonmises(rng: Rng, mu: float, kappa: float) -> float:
     """Angle about mu with concentration kappa, in [-pi, pi], by rejection from a wrapped Cauchy."""
-    if not (0.0 <= kappa < math.inf and abs(mu) < math.inf):
-        return math.nan
     twice = 2.0 * kappa
+    if not (0.0 <= twice < math.inf and abs(mu) < math.inf):
+        return math.nan
     b = 0.5 + 0.5 / (math.hypot(1.0, twice) + twice)
     spread = math.sqrt(b / (b + twice))
     while True:
