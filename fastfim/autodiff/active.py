@@ -25,7 +25,12 @@ from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.untyped_passes import ReconstructSSA
 
 from fastfim._jit import INLINE
-from fastfim.autodiff import elementary, operations, rules, tuples
+from fastfim.autodiff import (
+    elementary,  # noqa: F401 - fills the table
+    operations,
+    rules,
+    tuples,  # noqa: F401 - registers types
+)
 from fastfim.autodiff.callgraph import python_function
 from fastfim.autodiff.substitute import Substitution
 from fastfim.autodiff.vectors import UNBOXED
@@ -33,7 +38,6 @@ from fastfim.autodiff.vectors import UNBOXED
 _compiled: weakref.WeakValueDictionary[tuple[int, str], Any] = weakref.WeakValueDictionary()
 
 operations.register_operators(rules.callables(rules.ENTRIES))
-assert elementary and tuples  # importing them registers what they hold
 
 
 def active(function: Any) -> Any:

@@ -111,7 +111,7 @@ class Activity:
 
     def _depends(self, value: Any) -> bool:
         if isinstance(value, ir.Arg):
-            return value.index < len(self.arguments) and self.arguments[value.index]
+            return bool(value.index < len(self.arguments) and self.arguments[value.index])
         if isinstance(value, ir.Var):
             return value.name in self.names
         if not isinstance(value, ir.Expr) or self._is_plain(value):

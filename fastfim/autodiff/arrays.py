@@ -1,3 +1,4 @@
+# mypy: disable-error-code="untyped-decorator"
 """Local arrays of dual numbers: ``np.zeros`` and its kin where they must hold values that depend on theta.
 
 `activate` rewrites one call in Numba's intermediate representation.  An array of constant shape, made once a call and

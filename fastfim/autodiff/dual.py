@@ -1,3 +1,4 @@
+# mypy: disable-error-code="untyped-decorator"
 """Dual numbers as a Numba type: a float64 that carries its gradient, and at order 2 its Hessian, wherever it goes.
 
 ``Dual(n, order, rows)`` differentiates with respect to ``n`` lanes.  The gradient is kept in LLVM vectors of four
@@ -99,9 +100,7 @@ class DualModel(models.StructModel):  # type: ignore[misc]
 
     def get_data_type(self) -> Any:
         """Packed, so that elements of an array follow each other without padding or alignment."""
-        if self._data_type is None:
-            self._data_type = ir.LiteralStructType([m.get_data_type() for m in self._models], packed=True)
-        return self._data_type
+        return ir.LiteralStructType([m.get_data_type() for m in self._models], packed=True)
 
 
 @dataclass(frozen=True)
@@ -197,9 +196,9 @@ def propagate(
     u = {(a, i): _along(e, active, upper, a, i) for a in count for i in range(kind.rows)}
     hessian = []
     for k, (i, c) in enumerate(kind.blocks):
-        curved = [(u[a, i], active[a].gradient[c]) for a in count]
-        linear = [(f[a], active[a].hessian[k]) for a in count]
-        hessian.append(combine(e, linear + curved, kind.chunks[c][1]))
+        terms = [(f[a], active[a].hessian[k]) for a in count]
+        terms += [(u[a, i], active[a].gradient[c]) for a in count]
+        hessian.append(combine(e, terms, kind.chunks[c][1]))
     return Parts(kind, value, gradient, tuple(hessian))
 
 

@@ -18,8 +18,8 @@ draws.  Three kinds are callable: functions of `math`, plain scalar Python funct
 
 from __future__ import annotations
 
+import functools
 import math
-import weakref
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -72,7 +72,8 @@ SYMBOLS: dict[Any, str] = {
     math.lgamma: "lgamma",
 }
 
-_compiled: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+#: The dispatcher of a plain scalar function of a rule, made once.
+inlined = functools.cache(_jit.inline)
 
 
 class Value:
@@ -290,9 +291,7 @@ def declare_pure(function: Any) -> None:
 
 def compile_scalar(function: Callable[..., float], arity: int) -> Any:
     """Numba's compile result of a plain function of ``arity`` float64s."""
-    dispatcher = _compiled.get(function)
-    if dispatcher is None:
-        dispatcher = _compiled[function] = _jit.inline(function)
+    dispatcher = inlined(function)
     arguments = (types.float64,) * arity
     dispatcher.compile(arguments)
     return dispatcher.overloads[arguments]

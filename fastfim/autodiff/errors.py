@@ -32,10 +32,7 @@ _STORED = (
 _KNOWN = (
     (r"IMPORT_NAME", "An import inside a function cannot be compiled; move it to the top of the file."),
     (r"yield in a closure|generator", "A generator expression cannot be compiled; write a list, sum([... for ...])."),
-    (
-        r"opcode \((\w+)\)|try.{0,20}except",
-        "A statement on this line cannot be compiled; use plain arithmetic and loops.",
-    ),
+    (r"opcode \(\w+\)", "A statement here cannot be compiled; use plain arithmetic, branches and loops."),
     (r"type-inferred|recursi", "A recursive function cannot be compiled; write it as a loop."),
     (
         r"(?:Untyped global name|NameError: name|name) '([^']+)'(?:.*?not defined|.*?Cannot determine)",
@@ -59,7 +56,7 @@ class DifferentiationError(TypeError):
         self.file, self.line = file, line
 
 
-class Refused(errors.TypingError):  # type: ignore[misc]
+class Refused(errors.TypingError):
     """Raised during type inference with a sentence for the user, at the place ``loc`` if that is known."""
 
     def __init__(self, sentence: str, loc: Any = None) -> None:

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="untyped-decorator"
 """Calls and operators on dual numbers: how the table of rules reaches Numba.
 
 A function of the table, met in a user's source, is replaced by an `Operation` (see `substitute`).  Its type,
@@ -115,9 +116,8 @@ def resolve(context: Any, operation: Operation, args: tuple[Any, ...], kws: dict
 
 def _resolve_scalar(operation: Operation, args: tuple[Any, ...], kws: dict[str, Any]) -> tuple[Any, Any]:
     if isinstance(operation.entry, Refusal):
-        raise Refused(
-            f"{_title(operation)} is applied to a value that depends on theta: {operation.entry.advice}", operation.loc
-        )
+        applied = f"{_title(operation)} is applied to a value that depends on theta"
+        raise Refused(f"{applied}: {operation.entry.advice}", operation.loc)
     sig = None if kws else scalar_signature(operation.entry, args)
     if sig is None:
         raise Refused(f"{_title(operation)} cannot be differentiated for these arguments.", operation.loc)

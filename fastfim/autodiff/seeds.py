@@ -1,3 +1,4 @@
+# mypy: disable-error-code="untyped-decorator"
 """The engine's side: seeds go in, values, gradients and Hessians come out, all through plain pointers.
 
 ::

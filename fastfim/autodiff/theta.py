@@ -1,3 +1,4 @@
+# mypy: disable-error-code="untyped-decorator"
 """The parameter vector inside a density: float64 memory whose elements come out as dual numbers with unit seeds.
 
 ``Theta`` is a window on float64 memory.  Parameter i lies in lane ``i + shift``: its derivative is 1 there and 0

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="untyped-decorator"
 """Vectors of dual numbers: reductions, products, and arrays made from numbers, written as ordinary loops.
 
 Each function here stands in for the NumPy function of its name where an argument holds dual numbers; the scalar rules
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import types
+from numba import njit, types
 from numba.core.datamodel import models
 from numba.core.imputils import lower_constant
 from numba.extending import overload, overload_method, register_model, typeof_impl
@@ -86,16 +87,16 @@ def vector_sum(a: Any) -> Any:
     """``np.sum`` over all elements."""
 
     def over_elements(a: Any) -> Any:
-        total = 0.0
+        result = 0.0
         for v in a:
-            total += v
-        return total
+            result += v
+        return result
 
     def over_array(a: Any) -> Any:
-        total = 0.0
+        result = 0.0
         for v in a.flat:
-            total += v
-        return total
+            result += v
+        return result
 
     return over_array if isinstance(a, types.Array) and a.ndim > 1 else over_elements
 
@@ -156,10 +157,10 @@ def _smallest(a: Any) -> Any:
 
 
 def _vector_vector(a: Any, b: Any) -> Any:
-    total = 0.0
+    result = 0.0
     for i in range(len(a)):
-        total += a[i] * b[i]
-    return total
+        result += a[i] * b[i]
+    return result
 
 
 def _product_dtype(a: Any, b: Any) -> DualDType:
@@ -174,7 +175,7 @@ def dot(a: Any, b: Any) -> Any:
         return _vector_vector
     if not all(is_matrix(k) or element_type(k) for k in (a, b)):
         return None
-    dtype = _product_dtype(a, b)
+    dtype: Any = _product_dtype(a, b)
 
     def matrix_vector(a: Any, b: Any) -> Any:
         out = np.empty(a.shape[0], dtype)
@@ -202,18 +203,18 @@ def dot(a: Any, b: Any) -> Any:
 
 @_jit.inline
 def _dot_row(a: Any, b: Any, i: Any) -> Any:
-    total = 0.0
+    result = 0.0
     for k in range(a.shape[1]):
-        total += a[i, k] * b[k]
-    return total
+        result += a[i, k] * b[k]
+    return result
 
 
 @_jit.inline
 def _dot_column(a: Any, b: Any, j: Any) -> Any:
-    total = 0.0
+    result = 0.0
     for k in range(b.shape[0]):
-        total += a[k] * b[k, j]
-    return total
+        result += a[k] * b[k, j]
+    return result
 
 
 @stands_in_for(np.where)
@@ -244,6 +245,7 @@ def array(values: Any) -> Any:
         return out
 
     kind = element_type(values)
+    dtype: Any
     if isinstance(kind, Dual):
         dtype = DualDType(kind)
         return copy_vector
@@ -256,7 +258,7 @@ def array(values: Any) -> Any:
 @overload_method(Theta, "copy", jit_options=UNBOXED)
 def theta_copy(theta: Any) -> Any:
     """``theta.copy()``: an array of dual numbers."""
-    dtype = DualDType(theta.dual)
+    dtype: Any = DualDType(theta.dual)
 
     def copy(theta: Any) -> Any:
         out = np.empty(len(theta), dtype)
@@ -267,14 +269,7 @@ def theta_copy(theta: Any) -> Any:
     return copy
 
 
-def _new_like(make: Any) -> Any:
-    """``np.zeros_like`` and its kin, also for `Theta`, with a dtype of our own."""
-    from numba import njit
-
-    return njit(**UNBOXED)(make)
-
-
-zeros_like = _new_like(lambda a, dtype: np.zeros(a.shape, dtype))
-empty_like = _new_like(lambda a, dtype: np.empty(a.shape, dtype))
-ones_like = _new_like(lambda a, dtype: np.ones(a.shape, dtype))
-full_like = _new_like(lambda a, value, dtype: np.full(a.shape, value, dtype))
+zeros_like = njit(**UNBOXED)(lambda a, dtype: np.zeros(a.shape, dtype))
+empty_like = njit(**UNBOXED)(lambda a, dtype: np.empty(a.shape, dtype))
+ones_like = njit(**UNBOXED)(lambda a, dtype: np.ones(a.shape, dtype))
+full_like = njit(**UNBOXED)(lambda a, value, dtype: np.full(a.shape, value, dtype))

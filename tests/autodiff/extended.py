@@ -16,14 +16,9 @@ import numpy as np
 DIGITS = 60
 STEP = mpmath.mpf(10) ** -15
 
-TABLE = {
-    name: getattr(mpmath, name)
-    for name in ["log", "exp", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "asin", "acos", "atan"]
-}
-TABLE |= {
-    name: getattr(mpmath, name)
-    for name in ["asinh", "acosh", "atanh", "erf", "erfc", "gamma", "expm1", "log1p", "atan2", "hypot"]
-}
+SAME = ("log", "exp", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "asin", "acos", "atan", "asinh", "acosh")
+SAME += ("atanh", "erf", "erfc", "gamma", "expm1", "log1p", "atan2", "hypot")
+TABLE = {name: getattr(mpmath, name) for name in SAME}
 TABLE |= {
     "lgamma": lambda x: mpmath.re(mpmath.loggamma(x)),
     "log2": lambda x: mpmath.log(x) / mpmath.log(2),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import types
+import weakref
 from math import exp, log
 
 import extended
@@ -10,6 +13,8 @@ import numpy as np
 import pytest
 from differentiate import differentiate
 from numba import njit
+
+from fastfim.autodiff import active, plain
 
 SCALE = 1.75
 WEIGHTS = np.array([0.25, 0.5, 1.25])
@@ -315,3 +320,55 @@ def test_program(program):
     assert value == pytest.approx(exact[0], rel=1e-14)
     np.testing.assert_allclose(gradient, exact[1], rtol=1e-13, atol=1e-14 * np.abs(exact[1]).max())
     np.testing.assert_allclose(hessian, exact[2], rtol=1e-12, atol=1e-13 * np.abs(exact[2]).max())
+
+
+def test_same_function_without_derivatives():
+    """`plain` gives the numbers of the uncompiled function, with helpers compiled along."""
+    x, theta = np.array([0.7, 1.3, 2.1]), np.array([1.25, 1.5, 0.8])
+    for program in (helpers_and_arrays, nested_helpers, array_kinds, reductions, star_arguments):
+        assert plain(program)(x, theta) == pytest.approx(program(x, theta), rel=1e-14)
+
+
+def test_helpers_as_module_attributes():
+    """A helper reached through its module is compiled along, here one that nobody imports by name."""
+    module = types.ModuleType("model_helpers")
+    source = "import math\n\ndef link(v):\n    return math.log(v) - math.log1p(-v)\n"
+    exec(compile(source, "model_helpers.py", "exec"), module.__dict__)
+    found = differentiate(lambda x, theta: module.link(theta[0]), 0.0, [0.3])
+    assert found.gradient[0] == pytest.approx(1 / (0.3 * 0.7), rel=1e-14)
+    assert plain(lambda v: module.link(v))(0.3) == pytest.approx(math.log(3 / 7), rel=1e-14)
+
+
+def test_user_functions_and_globals_are_left_alone():
+    before = (softplus.signatures, nested.__dict__.copy(), math.log, np.log)
+    differentiate(nested_helpers, np.ones(3), (1.0, 2.0, 3.0))
+    assert (softplus.signatures, nested.__dict__, math.log, np.log) == before
+    assert njit(lambda v: math.log(v))(2.0) == math.log(2.0)
+
+
+def test_parameters_may_be_differentiated_in_compiled_helpers_of_any_type():
+    """Integer, boolean and single-precision data mix with theta."""
+
+    def density(x, theta):
+        counts, flags, singles = x
+        return counts[0] * theta[0] + flags[1] * theta[1] - singles[0] / theta[0] + theta[0] ** counts[1]
+
+    x = (np.array([3, 2]), np.array([False, True]), np.array([0.5], dtype=np.float32))
+    found = differentiate(density, x, [2.0, 5.0])
+    assert found.gradient == pytest.approx([3 + 0.5 / 4 + 4, 1.0], rel=1e-15)
+    assert found.hessian.ravel() == pytest.approx([-1 / 8 + 2, 0, 0, 0], rel=1e-15)
+
+
+def test_forgotten_functions_are_collected():
+    """Compiled forms live only as long as somebody uses them."""
+
+    def density(x, theta):
+        return theta[0]
+
+    assert active(density) is active(density)
+    reference = weakref.ref(density)
+    del density
+    for _ in range(200):  # Numba itself keeps the latest dispatchers alive for a while
+        njit(lambda v: v)
+    gc.collect()
+    assert reference() is None
