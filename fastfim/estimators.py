@@ -1,0 +1,133 @@
+"""From sums to matrices: one unbiased estimate of the information a stream.
+
+With the score s and the Hessian H of a draw, E[s] = 0 and E[s s^T] = -E[H] (Bartlett's identities, 1953), so there are
+three unbiased estimators. With s_k, Y_k, N_k the means of s, s s^T and -H over the draws of stream k of K:
+
+- ``score``: Y_k, the mean outer product of scores;
+- ``hessian``: N_k;
+- ``covariance``: the covariance of the score. It also holds for a density known up to a factor that depends on theta,
+  whose score has a mean. Taken over streams,
+
+      I = mean_k Y_k - sum_{k != l} s_k s_l^T / (K (K - 1)),
+
+  is a U-statistic (Hoeffding 1948), unbiased whatever the draws within a stream have to do with one another. Its
+  jackknife pseudo-values serve as replicates, and their mean is I itself.
+
+The streams are independent, so the spread of the K matrices is the error of their mean: no fourth moments are kept.
+
+>>> sums = Sums(2, score=np.array([[2.0], [-2.0]]), outer=np.array([[[4.0]], [[6.0]]]))
+>>> replicates(sums, "score").ravel()
+array([2., 3.])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+#: Least standard error that is reported, relative to sqrt(I_ii I_jj). A smaller spread is agreement between streams,
+#: not accuracy: rounding in special functions is the same in all of them.
+ROUNDING_FLOOR = 1e-12
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums over ``draws`` draws of each of K streams.
+
+    Attributes
+    ----------
+    draws
+        Draws a stream.
+    score
+        Sum of s, shape (K, p).
+    outer
+        Sum of s s^T, shape (K, p, p).
+    negative_hessian
+        Sum of -H, shape (K, p, p), where the estimator needs it.
+    """
+
+    draws: int
+    score: Array
+    outer: Array
+    negative_hessian: Array | None = None
+
+    @classmethod
+    def unpack(cls, totals: Array, p: int, draws: int) -> Sums:
+        """Read rows of (s, packed Y, packed N if there): upper triangles row by row, one row a stream."""
+        pairs = p * (p + 1) // 2
+        outer = _symmetric(totals[:, p : p + pairs], p)
+        hessian = _symmetric(totals[:, p + pairs : p + 2 * pairs], p) if totals.shape[1] >= p + 2 * pairs else None
+        return cls(draws, totals[:, :p], outer, hessian)
+
+
+def _symmetric(packed: Array, p: int) -> Array:
+    matrices = np.empty((len(packed), p, p))
+    rows, columns = np.triu_indices(p)
+    matrices[:, rows, columns] = packed
+    matrices[:, columns, rows] = packed
+    return matrices
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """One row of `ESTIMATORS`: how to get replicates, whether they need Hessians, the least number of streams."""
+
+    replicates: Callable[[Sums], Array]
+    needs_hessian: bool
+    least_streams: int = 2
+
+
+def _score(sums: Sums) -> Array:
+    return sums.outer / sums.draws
+
+
+def _hessian(sums: Sums) -> Array:
+    assert sums.negative_hessian is not None
+    return sums.negative_hessian / sums.draws
+
+
+def _covariance(sums: Sums) -> Array:
+    """Pseudo-values K I - (K - 1) I_(k), with I_(k) the U-statistic without stream k."""
+    streams = len(sums.score)
+    means = sums.score / sums.draws
+    total = means.sum(axis=0)
+    others = total - means
+    crossed = np.outer(total, total) - np.einsum("ki,kj->ij", means, means)
+    with_k = np.einsum("ki,kj->kij", means, others)
+    without_k = crossed - with_k - with_k.swapaxes(1, 2)
+    pseudo: Array = sums.outer / sums.draws - crossed / (streams - 1) + without_k / (streams - 2)
+    return pseudo
+
+
+ESTIMATORS = {
+    "score": Estimator(_score, needs_hessian=False),
+    "covariance": Estimator(_covariance, needs_hessian=False, least_streams=3),
+    "hessian": Estimator(_hessian, needs_hessian=True),
+}
+
+
+def replicates(sums: Sums, estimator: str) -> Array:
+    """One unbiased estimate a stream, shape (K, p, p)."""
+    return ESTIMATORS[estimator].replicates(sums)
+
+
+def scale(sums: Sums, estimator: str) -> Array:
+    """What ``rtol`` is relative to: sqrt(I_ii I_jj), shape (p, p).
+
+    The diagonal is that of the outer products, which no noise makes negative; for ``covariance`` it is that of the
+    estimate, since a score with a mean would widen the tolerance.
+    """
+    source = replicates(sums, estimator) if estimator == "covariance" else _score(sums)
+    root = np.sqrt(np.clip(np.diagonal(source.mean(axis=0)), 0.0, None))
+    return np.outer(root, root)
+
+
+def standard_error(matrices: Array, scale: Array) -> Array:
+    """Standard error of the mean of the replicates, with the rounding floor added in quadrature."""
+    spread = matrices.std(axis=0, ddof=1) / np.sqrt(len(matrices))
+    return np.hypot(spread, ROUNDING_FLOOR * scale)

@@ -1,0 +1,165 @@
+"""The arguments of `estimate` other than the model: each checked once, each with its own sentence.
+
+>>> Options.of(rtol=1e-2, streams=8, rng=7).seed
+7
+>>> Options.of(rtol=0.0)
+Traceback (most recent call last):
+    ...
+fastfim.errors.OptionError: rtol = 0.0 and atol = 0.0 would never be met: ask for a tolerance, or give draws, max_draws or time_limit
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+
+from .errors import OptionError
+from .estimators import ESTIMATORS
+
+#: What ``estimator="auto"`` and ``sampling="auto"`` stand for.
+AUTOMATIC = {"estimator": "score", "sampling": "mc"}
+SAMPLINGS = ("mc",)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Validated options of one run; the attributes are those of `fastfim.estimate`.
+
+    ``seed`` is the entropy that ``rng`` came to.
+    """
+
+    rtol: float
+    atol: float
+    confidence: float
+    draws: int | None
+    max_draws: int | None
+    time_limit: float | None
+    estimator: str
+    sampling: str
+    streams: int
+    seed: int
+    workers: Any
+    progress: bool | Callable[..., Any]
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        rtol: Any = 1e-3,
+        atol: Any = 0.0,
+        confidence: Any = 0.95,
+        draws: Any = None,
+        max_draws: Any = None,
+        time_limit: Any = None,
+        estimator: Any = "auto",
+        sampling: Any = "auto",
+        streams: Any = 32,
+        rng: Any = None,
+        workers: Any = None,
+        progress: Any = False,
+    ) -> Options:
+        """Check every option.
+
+        Raises
+        ------
+        OptionError
+            Naming the argument, what was given and what is needed.
+        """
+        rtol, atol = _tolerance("rtol", rtol), _tolerance("atol", atol)
+        if rtol == atol == 0.0 and draws is None and max_draws is None and time_limit is None:
+            raise OptionError(
+                f"rtol = {rtol} and atol = {atol} would never be met: "
+                "ask for a tolerance, or give draws, max_draws or time_limit"
+            )
+        if draws is not None and max_draws is not None:
+            raise OptionError("draws is a fixed budget, so max_draws has nothing to add: give one of them")
+        confidence = _number("confidence", confidence)
+        if not 0.0 < confidence < 1.0:
+            raise OptionError(f"confidence must lie strictly between 0 and 1 (0.95, say); got {confidence}")
+        streams = _count("streams", streams)
+        if streams < 2:
+            raise OptionError(f"streams must be at least 2, since the spread between them gives the error bars; got {streams}")
+        if not (isinstance(progress, (bool, np.bool_)) or callable(progress)):
+            raise OptionError(f"progress must be True, False or a function of a round; got {progress!r}")
+        return cls(
+            rtol=rtol,
+            atol=atol,
+            confidence=confidence,
+            draws=None if draws is None else _count("draws", draws),
+            max_draws=None if max_draws is None else _count("max_draws", max_draws),
+            time_limit=None if time_limit is None else _seconds(time_limit),
+            estimator=_choice("estimator", estimator, tuple(ESTIMATORS)),
+            sampling=_choice("sampling", sampling, SAMPLINGS),
+            streams=streams,
+            seed=entropy(rng),
+            workers=workers,
+            progress=progress,
+        )
+
+
+def entropy(rng: Any) -> int:
+    """The one integer that a run's random numbers come from.
+
+    An int stands for itself, so that ``rng=result.seed`` runs again what gave ``result``; a `SeedSequence` or
+    `Generator` gives 128 bits (a generator moves on); None asks the operating system.
+
+    Raises
+    ------
+    OptionError
+        If ``rng`` is none of these, or negative.
+    """
+    if rng is None:
+        return int(np.random.SeedSequence().entropy)  # type: ignore[arg-type]
+    if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool):
+        if rng < 0:
+            raise OptionError(f"rng must not be negative; got {rng}")
+        return int(rng)
+    if isinstance(rng, np.random.SeedSequence):
+        return int.from_bytes(rng.generate_state(4, np.uint32).tobytes(), "little")
+    if isinstance(rng, np.random.Generator):
+        return int.from_bytes(rng.bytes(16), "little")
+    raise OptionError(f"rng must be an int, a numpy SeedSequence or Generator, or None; got {rng!r}")
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        raise OptionError(f"{name} must be a number; got {value!r}")
+    return float(value)
+
+
+def _tolerance(name: str, value: Any) -> float:
+    number = _number(name, value)
+    if not 0.0 <= number < math.inf:
+        raise OptionError(f"{name} must be a finite number, zero or more; got {value!r}")
+    return number
+
+
+def _seconds(value: Any) -> float:
+    number = _number("time_limit", value)
+    if not number > 0.0:
+        raise OptionError(f"time_limit must be a positive number of seconds; got {value!r}")
+    return number
+
+
+def _count(name: str, value: Any) -> int:
+    """A positive integer; floats that are whole numbers (1e6) will do."""
+    whole = isinstance(value, (int, np.integer)) or (isinstance(value, float) and value.is_integer())
+    if isinstance(value, bool) or not whole or value < 1:
+        raise OptionError(f"{name} must be a positive integer; got {value!r}")
+    return int(value)
+
+
+def _choice(name: str, value: Any, known: tuple[str, ...]) -> str:
+    if value == "auto":
+        return AUTOMATIC[name]
+    if value in known:
+        return str(value)
+    near = get_close_matches(str(value), [*known, "auto"], n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise OptionError(f"{name} must be one of {', '.join(map(repr, (*known, 'auto')))}; got {value!r}{hint}")
