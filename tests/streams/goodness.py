@@ -59,8 +59,10 @@ def cell_p_value(x, law, expected=200):
         pooled_counts[-1] += count
         pooled[-1] += probability
     if pooled[-1] * len(x) < 20.0 and len(pooled) > 1:
-        pooled_counts[-2] += pooled_counts.pop()
-        pooled[-2] += pooled.pop()
+        rest, count = pooled.pop(), pooled_counts.pop()
+        pooled[-1] += rest
+        pooled_counts[-1] += count
+    assert len(pooled) > 1, "all draws expected in one cell: nothing is tested"
     expected_counts = len(x) * np.array(pooled)
     statistic = np.sum((np.array(pooled_counts) - expected_counts) ** 2 / expected_counts)
     return stats.chi2.sf(statistic, len(pooled) - 1)

@@ -73,7 +73,9 @@ def test_vonmises(mu, kappa):
 def test_vonmises_of_great_concentration_is_normal(kappa):
     # the law of sqrt(kappa) times the angle differs from the normal by less than 1 / kappa
     law = stats.norm()
-    assert_flat([continuous_p_value(x * math.sqrt(kappa), law) for x in samples(compiled(vonmises), (0.0, kappa), DRAWS)])
+    assert_flat(
+        [continuous_p_value(x * math.sqrt(kappa), law) for x in samples(compiled(vonmises), (0.0, kappa), DRAWS)]
+    )
 
 
 def beta(rng, theta):
