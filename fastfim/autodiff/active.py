@@ -29,6 +29,7 @@ from fastfim.autodiff import (
     elementary,  # noqa: F401 - fills the table
     operations,
     rules,
+    selections,  # noqa: F401 - fills the table
     tuples,  # noqa: F401 - registers types
 )
 from fastfim.autodiff.callgraph import python_function

@@ -139,6 +139,8 @@ def in_words(text: str) -> str:
         (r"Theta\(Dual\([^)]*\)\)", "the vector theta"),
         (r"Dual\([^)]*\)", "a number that depends on theta"),
         (r"array\((\w+), (\d)d, \w\)", r"a \2-d \1 array"),
+        (r"Module\(<module '([\w.]+)'.*?>\)", r"\1"),
+        (r"OptionalType\((.*?)\)", r"either \1 or None"),
         (r"\bnone\b", "None"),
     ):
         text = re.sub(pattern, words, text)

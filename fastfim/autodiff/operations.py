@@ -23,6 +23,7 @@ from numba.core.errors import NumbaError, TypingError
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import lower_builtin, register_model, typeof_impl
 
+from fastfim.autodiff import rules
 from fastfim.autodiff.dual import REAL, Dual, Parts, constant, pack, propagate, unpack
 from fastfim.autodiff.emit import DOUBLE, Emitter, Value
 from fastfim.autodiff.errors import Refused
@@ -62,7 +63,9 @@ class OperationType(types.Callable, types.Opaque):  # type: ignore[misc]
 
     def get_call_type(self, context: Any, args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
         """The signature of a call, or an error that says why there is none."""
-        return resolve(context, self.operation, args, kws)[1]
+        target, sig = resolve(context, self.operation, args, kws)
+        self.get_impl_key(sig).targets[sig.args] = target
+        return sig
 
     def get_call_signatures(self) -> tuple[list[Any], bool]:
         """For Numba's messages: none that could be listed."""
@@ -82,14 +85,16 @@ def type_of_operation(value: Operation, context: Any) -> OperationType:
     return OperationType(value)
 
 
+@dataclass(frozen=True, eq=False)
+class _Lowering:
+    targets: dict[Any, Any]
+
+
 @functools.cache
 def lowering(function: Any, entry: Entry | None, vector: Any) -> Any:
-    """The key under which the lowering of an operation is registered."""
-
-    def key() -> None: ...
-
-    operation = Operation(function, entry, vector, None)
-    lower_builtin(key, types.VarArg(types.Any))(functools.partial(lower_call, operation))
+    """The key under which the lowering of a function's uses is registered; it remembers who does which call."""
+    key = _Lowering({})
+    lower_builtin(key, types.VarArg(types.Any))(functools.partial(lower_call, key))
     return key
 
 
@@ -158,13 +163,17 @@ def _resolve_plain(context: Any, operation: Operation, args: tuple[Any, ...], kw
 
 
 def _title(operation: Operation) -> str:
+    """The function as the user may have written it."""
     function = operation.function
+    if function in _SYMBOLS:
+        return f"'{_SYMBOLS[function]}'"
+    names = operation.entry.names if operation.entry else ()
     module = (getattr(function, "__module__", None) or "numpy").replace("builtins", "").replace("_operator", "")
-    name = _SYMBOLS.get(function, getattr(function, "__name__", str(function)))
-    return f"'{module}.{name}'" if module and function not in _SYMBOLS else f"'{name}'"
+    known = next((name for name in names if rules.resolve(name) is function), f"{module}.{function.__name__}")
+    return f"'{known.removeprefix('builtins.').lstrip('.')}'"
 
 
-_SYMBOLS = {operator.floordiv: "//", operator.mod: "%", operator.ifloordiv: "//=", operator.imod: "%="}
+_SYMBOLS = {operator.floordiv: "//", operator.mod: "%", operator.matmul: "@"}
 
 
 def _number(kind: Any) -> Any:
@@ -186,9 +195,9 @@ def scalar_signature(entry: Any, args: tuple[Any, ...]) -> Any:
     return signature(result, *(a if isinstance(a, Dual) else _number(a) for a in args))
 
 
-def lower_call(operation: Operation, context: Any, builder: Any, sig: Any, args: Any) -> Any:
+def lower_call(key: _Lowering, context: Any, builder: Any, sig: Any, args: Any) -> Any:
     """Lower a call that `resolve` has settled."""
-    target, _ = resolve(context.typing_context, operation, sig.args, {})
+    target = key.targets[sig.args]
     if isinstance(target, Rule | Choice | Predicate):
         return lower_entry(target, context, builder, sig, args)
     return context.get_function(target, sig)(builder, args)

@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 import pytest
-from differentiate import compiled
 
 from fastfim.autodiff import DifferentiationError, explain
+
+from .differentiate import compiled
 
 DATA = np.zeros(3)
 
@@ -113,7 +114,7 @@ CASES = [
     (names_nothing, "undefined_name", "not defined"),
     (changes_type, "'a'", "the same everywhere"),
     (generates, "generator expression", "write a list"),
-    (returns_nothing, "OptionalType", "one number on every path"),
+    (returns_nothing, "or None", "one number on every path"),
     (imports, "import inside a function", "top of the file"),
 ]
 

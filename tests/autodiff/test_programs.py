@@ -8,13 +8,14 @@ import types
 import weakref
 from math import exp, log
 
-import extended
 import numpy as np
 import pytest
-from differentiate import differentiate
 from numba import njit
 
 from fastfim.autodiff import active, plain
+
+from . import extended
+from .differentiate import differentiate
 
 SCALE = 1.75
 WEIGHTS = np.array([0.25, 0.5, 1.25])
@@ -372,3 +373,19 @@ def test_forgotten_functions_are_collected():
         njit(lambda v: v)
     gc.collect()
     assert reference() is None
+
+
+def test_plain_numbers_keep_their_functions():
+    """Inside a differentiated function, what does not depend on theta is what NumPy and Numba make of it."""
+
+    def density(x, theta):
+        m = np.array([[1.0, 2.0], [3.0, 4.0]], dtype=np.float64)
+        columns, total = np.sum(m, axis=0), m.sum() + np.mean(m) + np.max(m) + max(3, 1) + min(x)
+        logs = np.log(m)[0, 1] + np.where(m > 1.0)[0][0] + np.exp(np.zeros(2)).sum() + round(x[1], 1) + abs(-2)
+        small = np.zeros(2, dtype=np.int64)
+        small[0] = 7 // 2 + 7 % 4
+        best = x[np.argmax(x)] + np.dot(m, columns)[0] + (m @ m)[0, 0] + small[0]
+        return theta[0] * (total + logs + best)
+
+    x = np.array([0.5, 1.25, 0.75])
+    assert differentiate(density, x, [1.5]).gradient[0] == pytest.approx(density(x, [1.0]), rel=1e-14)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 
-import extended
 import mpmath
 import numpy as np
 import pytest
-from differentiate import compiled
 
 from fastfim.autodiff import rules
+
+from . import extended
+from .differentiate import compiled
 
 EPS = np.finfo(float).eps
 #: Digits of the oracle where a derivative is tiny beside the value.

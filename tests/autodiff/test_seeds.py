@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 import pytest
-from differentiate import compiled, differentiate, pointer, unpacked
 from numba import njit
 
 from fastfim.autodiff import active, seeds, store_gradient, store_hessian, value
+
+from .differentiate import compiled, differentiate, pointer, unpacked
 
 
 def chain(x, theta):
