@@ -72,21 +72,25 @@ def _faults(chunk: Chunk) -> list[tuple[str, int]]:
     return [(what, index) for index, _, what in sorted(faults)[:1]]
 
 
+_ADVICE = {
+    "draw": "the sampler must return finite numbers",
+    "log density": "the sampler draws where the density is zero or infinite: the two functions disagree",
+    "score": "logpdf has no finite derivative there: look for overflow, log(0), 0 * inf, sqrt(0)",
+    "Hessian": "logpdf has no finite second derivative there (estimator='score' does not need it)",
+}
+
+
 def _nonfinite(job: Job, what: str, chunk: Chunk, index: int, place: tuple[int, int, int]) -> NonFiniteError:
     stream, block, position = place
-    draw = chunk.draws[index]
-    value = {"draw": draw, "log density": chunk.logpdf[index], "score": chunk.scores[index]}.get(what)
-    if what == "Hessian" and chunk.hessians is not None:
-        value = chunk.hessians[index]
-    shown = np.array2string(np.atleast_1d(draw), threshold=8)
-    advice = {
-        "draw": "the sampler must return finite numbers",
-        "log density": "the sampler draws where the density is zero or infinite: the two functions disagree",
-    }.get(what, "at this draw logpdf has no finite derivative: look for overflow, log(0), 0 * inf, sqrt(0)")
+    draw, values = chunk.draws[index], {"log density": chunk.logpdf, "score": chunk.scores, "Hessian": chunk.hessians}
+    subject = f"draw {_shown(draw)} is not finite"
+    if what != "draw":
+        value = values[what]
+        assert value is not None
+        subject = f"{what} {_shown(value[index])} of draw {_shown(draw)} is not finite"
     return NonFiniteError(
-        f"{job.model.likelihood.name}: the {what} of draw {shown} is not finite "
-        f"({np.array2string(np.atleast_1d(value), threshold=8)}) at theta = {job.theta.tolist()}; {advice}. "
-        f"It is draw {position} of stream {stream}, block {block} (rng={job.seed}); call logpdf on the error's .draw to replay it",
+        f"{job.model.likelihood.name}: {subject} at theta = {job.theta.tolist()}; {_ADVICE[what]}. It is draw "
+        f"{position} of block {block} of stream {stream} with rng={job.seed}; the error's .draw holds it",
         draw=float(draw[0]) if job.model.likelihood.scalar else draw,
         theta=job.theta,
         stream=stream,
@@ -94,6 +98,12 @@ def _nonfinite(job: Job, what: str, chunk: Chunk, index: int, place: tuple[int, 
         index=position,
         seed=job.seed,
     )
+
+
+def _shown(values: Any) -> str:
+    """A number, or a vector with its middle left out."""
+    values = np.atleast_1d(values)
+    return f"{values[0]:.9g}" if values.size == 1 else np.array2string(values, threshold=8)
 
 
 # ---------------------------------------------------------------- hand-written derivatives
@@ -150,7 +160,7 @@ def _compare(job: Job, role: str, draws: Any, given: Any, expected: Any) -> None
     names = job.model.parameters
     entries = [(n,) for n in names] if role == "score" else [(a, b) for j, a in enumerate(names) for b in names[j:]]
     raise LikelihoodError(
-        f"{role} is not the derivative of logpdf: at draw {np.array2string(draws[i], threshold=8)}, "
+        f"{role} is not the derivative of logpdf: at draw {_shown(draws[i])}, "
         f"theta = {job.theta.tolist()}, entry ({', '.join(entries[k])}) is {given[i, k]:.9g} by hand and "
         f"{expected[i, k]:.9g} automatically",
         *location(function),

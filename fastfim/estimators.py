@@ -62,7 +62,7 @@ class Sums:
         pairs = p * (p + 1) // 2
         outer = _symmetric(totals[:, p : p + pairs], p)
         hessian = _symmetric(totals[:, p + pairs : p + 2 * pairs], p) if totals.shape[1] >= p + 2 * pairs else None
-        return cls(draws, totals[:, :p], outer, hessian)
+        return cls(draws, totals[:, :p].copy(), outer, hessian)
 
 
 def _symmetric(packed: Array, p: int) -> Array:

@@ -1,15 +1,15 @@
 """The one hot loop: a block of draws in, sums of scores, outer products and Hessians out.
 
 For every draw x of a block: the score s = grad log p(x|theta), its outer product Y = s s^T and, where the estimator
-asks for it, N = -Hessian. Only their sums leave (see `fastfim.estimators` for why that is enough). A block runs in chunks
-of up to 256 draws, three passes each, so that every pass is a tight loop over memory in cache:
+asks for it, N = -Hessian. Only their sums leave (see `fastfim.estimators` for why that is enough). A block runs in
+chunks of up to 256 draws, three passes each, so that every pass is a tight loop over memory in cache:
 
 1. draw: the user's ``sample`` writes the chunk's draws;
 2. differentiate: ``logpdf`` on dual numbers (or the user's ``score`` and ``hessian``) writes s and N, parameter by
    parameter ("structure of arrays"), so that
 3. sum: adds dot products of contiguous rows.
 
-A chunk stays behind in the workspace, which is how single draws are looked at (`chunks_of`) with the same compiled code.
+A chunk stays behind in the workspace, which is how `chunks_of` looks at single draws with the same compiled code.
 
 >>> from fastfim.catalogue import catalogue
 >>> model = catalogue["norm"].bind()
@@ -35,6 +35,8 @@ from .likelihood import BoundLikelihood, location
 
 #: Draws a chunk: enough to amortise a pass, few enough that the chunk stays in the first two caches.
 LONGEST_CHUNK, SHORTEST_CHUNK, CACHED_WORDS = 256, 16, 8192
+#: A call costs some 50 microseconds around the draws, so blocks are long, yet short enough to interrupt.
+LONGEST_BLOCK, BLOCK_WORDS = 1 << 18, 1 << 20
 #: Parameters differentiated at once; beyond, one pass over the chunk for each group.
 GRADIENT_LANES = 64
 #: Rows of a Hessian at once: all of them up to this many parameters, else groups of `HESSIAN_ROWS`.
@@ -74,6 +76,11 @@ class Layout:
         return int(min(LONGEST_CHUNK, 1 << (fitting.bit_length() - 1)))
 
     @property
+    def block(self) -> int:
+        """Draws a block at most: words stand for work, so that a block takes a millisecond or so of a cheap density."""
+        return int(min(LONGEST_BLOCK, max(self.chunk, BLOCK_WORDS // (1 << (self.words_a_draw - 1).bit_length()))))
+
+    @property
     def sums(self) -> int:
         """Length of ``sums``."""
         return self.p + self.pairs * self.order + 1
@@ -96,7 +103,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Single draws: ``draws`` (n, size), ``logpdf`` (n,), ``scores`` (n, p), ``hessians`` (n, p (p + 1) / 2) or None."""
+    """Single draws: ``draws`` (n, size), ``logpdf`` (n,), ``scores`` (n, p), packed ``hessians`` or None."""
 
     draws: NDArray[np.float64]
     logpdf: NDArray[np.float64]

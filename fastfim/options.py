@@ -2,10 +2,10 @@
 
 >>> Options.of(rtol=1e-2, streams=8, rng=7).seed
 7
->>> Options.of(rtol=0.0)
+>>> Options.of(streams=1)
 Traceback (most recent call last):
     ...
-fastfim.errors.OptionError: rtol = 0.0 and atol = 0.0 would never be met: ask for a tolerance, or give draws, max_draws or time_limit
+fastfim.errors.OptionError: streams must be at least 2, since the spread between them gives the error bars; got 1
 """
 
 from __future__ import annotations
@@ -47,6 +47,13 @@ class Options:
     workers: Any
     progress: bool | Callable[..., Any]
 
+    @property
+    def budget(self) -> int | None:
+        """Draws a stream at most: a fixed budget is rounded up, a limit down."""
+        if self.draws is not None:
+            return -(-self.draws // self.streams)
+        return None if self.max_draws is None else self.max_draws // self.streams
+
     @classmethod
     def of(
         cls,
@@ -84,7 +91,15 @@ class Options:
             raise OptionError(f"confidence must lie strictly between 0 and 1 (0.95, say); got {confidence}")
         streams = _count("streams", streams)
         if streams < 2:
-            raise OptionError(f"streams must be at least 2, since the spread between them gives the error bars; got {streams}")
+            raise OptionError(
+                f"streams must be at least 2, since the spread between them gives the error bars; got {streams}"
+            )
+        estimator = _choice("estimator", estimator, tuple(ESTIMATORS))
+        if streams < ESTIMATORS[estimator].least_streams:
+            raise OptionError(f"estimator {estimator!r} needs at least {ESTIMATORS[estimator].least_streams} streams")
+        max_draws = None if max_draws is None else _count("max_draws", max_draws)
+        if max_draws is not None and max_draws < streams:
+            raise OptionError(f"max_draws = {max_draws} is less than one draw for each of {streams} streams")
         if not (isinstance(progress, (bool, np.bool_)) or callable(progress)):
             raise OptionError(f"progress must be True, False or a function of a round; got {progress!r}")
         return cls(
@@ -92,9 +107,9 @@ class Options:
             atol=atol,
             confidence=confidence,
             draws=None if draws is None else _count("draws", draws),
-            max_draws=None if max_draws is None else _count("max_draws", max_draws),
+            max_draws=max_draws,
             time_limit=None if time_limit is None else _seconds(time_limit),
-            estimator=_choice("estimator", estimator, tuple(ESTIMATORS)),
+            estimator=estimator,
             sampling=_choice("sampling", sampling, SAMPLINGS),
             streams=streams,
             seed=entropy(rng),

@@ -10,9 +10,9 @@ the whole vector with an estimated covariance would reject far too often at K = 
 tested once more on fresh draws alone (level `CONFIRMATION`), and only that verdict counts; a sound run is refused with
 probability below the product of the two at each of its few looks.
 
-Where the streams disagree by so much about E[s_i^2] that each has seen fewer than `EVENTS` informative draws (rare events:
-Bernoulli with p = 1e-4), or where all scores are equal to the last bit, a test would be empty: it is skipped, and the
-run has to go on.
+Where the streams disagree by so much about E[s_i^2] that each has seen fewer than `EVENTS` informative draws (rare
+events: Bernoulli with p = 1e-4), or where all scores are equal to the last bit, a test would be empty: it is skipped,
+and the run has to go on.
 
 >>> rng = np.random.default_rng(0)
 >>> s = rng.normal(size=(32, 1000, 1))
@@ -88,7 +88,7 @@ def _too_few_events(sums: Sums) -> NDArray[np.bool_]:
 
 
 def _zero_mean(means: Array, size: Array, few: NDArray[np.bool_], level: float) -> Finding:
-    """Student's t for each column of ``means`` (K, q), Holm over those that vary; ``size`` is what rounding is held to."""
+    """Student's t for each column of ``means`` (K, q), Holm over those that vary; rounding is judged by ``size``."""
     from scipy.special import stdtr
 
     streams = len(means)
@@ -98,6 +98,6 @@ def _zero_mean(means: Array, size: Array, few: NDArray[np.bool_], level: float) 
     if (constant | (few & ~nothing)).any():
         return Finding(np.inf, np.nan, "skipped", (int(np.argmax(constant | few)),))
     statistic = np.where(nothing, 0.0, np.abs(mean) / np.where(nothing, 1.0, error))
-    p_value = min(1.0, float(2 * stdtr(streams - 1, -statistic.max())) * int((~nothing).sum()))
+    p_value = min(1.0, float(2 * stdtr(streams - 1, -statistic.max())) * max(1, int((~nothing).sum())))
     verdict = "fail" if p_value < level else "pass"
     return Finding(float(statistic.max()), p_value, verdict, (int(statistic.argmax()),))
