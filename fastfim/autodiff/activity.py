@@ -36,10 +36,14 @@ class Activity:
         For each argument whether it carries derivatives.
     objects
         What is known to be called: Python objects by the name of the variable that holds them.
+    computing
+        Names of the variables among these whose calls return numbers or new arrays, never their argument's memory.
     """
 
-    def __init__(self, func_ir: Any, arguments: tuple[bool, ...], objects: dict[str, Any]) -> None:
-        self.func_ir, self.arguments, self.objects = func_ir, arguments, objects
+    def __init__(
+        self, func_ir: Any, arguments: tuple[bool, ...], objects: dict[str, Any], computing: frozenset[str]
+    ) -> None:
+        self.func_ir, self.arguments, self.objects, self.computing = func_ir, arguments, objects, computing
         self.names: set[str] = set()
         self._settle()
 
@@ -63,10 +67,10 @@ class Activity:
             return [definition.name]
         if not isinstance(definition, ir.Expr):
             return []
-        if definition.op == "call":  # a method gives a view of its object, a helper may return its argument
-            helper = self._is_helper(definition)
+        if definition.op == "call":  # a method may give a view of its object, a function return its argument
             method = self._method_object(definition)
-            return [v.name for v in definition.list_vars()] if helper else [method] if method else []
+            shares = definition.func.name not in self.computing
+            return [v.name for v in definition.list_vars()] + ([method] if method else []) if shares else []
         if definition.op in ("getitem", "static_getitem"):  # not its index
             return [definition.value.name]
         return [v.name for v in definition.list_vars()] if definition.op in _SHARING else []

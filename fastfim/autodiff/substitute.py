@@ -189,7 +189,9 @@ class Substitution:
         return [made.definition]
 
     def _replace_arrays(self, kind: Dual) -> None:
-        activity = Activity(self.func_ir, tuple(found is not None for found in self.duals), self.objects)
+        computing = frozenset(name for name, found in self.objects.items() if self._is_ours(found))
+        active = tuple(found is not None for found in self.duals)
+        activity = Activity(self.func_ir, active, self.objects, computing)
         cannot_stack = self._looping() if self.stack else set(self.func_ir.blocks)
         returned = self._returned(activity) if self.stack else set()
         for label, block in self.func_ir.blocks.items():

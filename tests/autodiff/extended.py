@@ -56,7 +56,10 @@ NUMPY = types.SimpleNamespace(
     empty=mp_array(np.zeros),
     empty_like=mp_array(np.zeros_like),
     **{name: mp_array(getattr(np, name)) for name in ("ones_like", "full", "full_like")},
-    **{name: getattr(np, name) for name in ("sum", "mean", "dot", "array", "copy", "arange", "max", "min", "prod")},
+    **{
+        name: getattr(np, name)
+        for name in ("sum", "mean", "dot", "array", "copy", "arange", "max", "min", "prod", "ravel")
+    },
     square=lambda x: x * x,
     power=lambda x, y: x**y,
     maximum=max,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import math
+import subprocess
+import sys
 import types
 import weakref
 from math import exp, log
@@ -12,10 +14,10 @@ import numpy as np
 import pytest
 from numba import njit
 
-from fastfim.autodiff import active, plain
+from fastfim.autodiff import active, plain, seeds, store_gradient, value
 
 from . import extended
-from .differentiate import differentiate
+from .differentiate import differentiate, pointer
 
 SCALE = 1.75
 WEIGHTS = np.array([0.25, 0.5, 1.25])
@@ -389,3 +391,50 @@ def test_plain_numbers_keep_their_functions():
 
     x = np.array([0.5, 1.25, 0.75])
     assert differentiate(density, x, [1.5]).gradient[0] == pytest.approx(density(x, [1.0]), rel=1e-14)
+
+
+def returned_rows(n, theta):
+    """Arrays that leave the function, directly or as views of themselves, must outlive it."""
+    m = np.zeros((2, 2))
+    for i in range(2):
+        for j in range(2):
+            m[i, j] = theta[i] * (j + 1)
+    flat = np.zeros(3)
+    flat[0] = theta[0]
+    flat[1] = m[1, 1]
+    return np.ravel(m), m[1], (flat.reshape(3)[:2], theta[1])
+
+
+def uses_returned_rows(x, theta):
+    rows, last, (flat, b) = returned_rows(2, theta)
+    return rows[0] * rows[3] + last[0] * flat[1] + flat[0] * b
+
+
+def test_returned_arrays_are_not_on_the_stack():
+    """The function that makes the arrays is the top one here, where arrays may lie on the stack."""
+    make, use, with_seeds = active(returned_rows), active(uses_arrays), seeds(2, 2, 1)
+
+    @njit
+    def evaluate(theta, gradient):
+        seeded = with_seeds(pointer(theta), 0)
+        made = make(2, seeded)
+        make(2, with_seeds(pointer(theta[::-1].copy()), 0))  # would overwrite them
+        d = use(made, seeded)
+        store_gradient(d, pointer(gradient), 1, 0, 2)
+        return value(d)
+
+    x, theta, gradient = 0.0, np.array([1.5, 0.5]), np.empty(2)
+    exact = extended.derivatives(uses_returned_rows, x, theta)
+    assert evaluate(theta, gradient) == pytest.approx(exact[0], rel=1e-14)
+    assert gradient == pytest.approx(exact[1], rel=1e-13)
+    assert differentiate(uses_returned_rows, x, theta).gradient == pytest.approx(exact[1], rel=1e-13)
+
+
+def uses_arrays(made, theta):
+    rows, last, (flat, b) = made
+    return rows[0] * rows[3] + last[0] * flat[1] + flat[0] * b
+
+
+def test_scipy_special_is_not_imported():
+    source = "import sys, fastfim.autodiff; assert not {'scipy.special', 'scipy.stats'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", source], check=True)
