@@ -38,10 +38,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numba import carray
+from numba import carray, types
 
 from .bits import as_bits, as_float
-from .typed import inline, standalone
+from .typed import external, inline, standalone
 
 #: Variates that one refill makes.
 BUFFER = 512
@@ -60,6 +60,7 @@ EXPONENTIALS_AT = NORMALS_AT + BUFFER
 #: Length of a stream's state vector (float64).
 WORDS = EXPONENTIALS_AT + BUFFER
 
+_REFILL = types.void(types.CPointer(types.float64))
 _ONE_BITS = np.uint64(0x3FF0000000000000)
 _LOW_12 = np.uint64(0xFFF)
 _U1, _U12, _U17 = np.uint64(1), np.uint64(12), np.uint64(17)
@@ -200,21 +201,21 @@ def fill_normals(lanes: Any, out: Any) -> None:
         angles[i] = radius * sine
 
 
-@standalone
+@external(_REFILL)
 def refill_uniforms(pointer: Any) -> None:
     """Make the next `BUFFER` uniforms of the state at ``pointer``."""
     state = carray(pointer, (WORDS,))
     fill_uniforms(state[:_GENERATOR_WORDS].view(np.uint64), state[UNIFORMS_AT : UNIFORMS_AT + BUFFER])
 
 
-@standalone
+@external(_REFILL)
 def refill_normals(pointer: Any) -> None:
     """Make the next `BUFFER` normals of the state at ``pointer``."""
     state = carray(pointer, (WORDS,))
     fill_normals(state[:_GENERATOR_WORDS].view(np.uint64), state[NORMALS_AT : NORMALS_AT + BUFFER])
 
 
-@standalone
+@external(_REFILL)
 def refill_exponentials(pointer: Any) -> None:
     """Make the next `BUFFER` exponentials of the state at ``pointer``."""
     state = carray(pointer, (WORDS,))

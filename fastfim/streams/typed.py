@@ -40,3 +40,8 @@ def standalone(function: Function) -> Function:
 def intrinsic(function: Callable[..., Any]) -> Any:
     """`numba.extending.intrinsic`, typed."""
     return _intrinsic(function)
+
+
+def external(signature: Any) -> Callable[[Function], Function]:
+    """`_jit.external`, typed."""
+    return cast(Callable[[Function], Function], _jit.external(signature))
