@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -133,6 +135,11 @@ def test_sums_over_streams_have_the_spread_of_independent_ones():
 
 
 # ---- the interface
+def test_import_takes_no_scipy():
+    program = "import sys, fastfim.streams; sys.exit('scipy.special' in sys.modules or 'scipy.stats' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
 def test_unknown_kind_is_refused():
     with pytest.raises(ValueError, match="'sobol' is no kind of stream"):
         streams.opener("sobol")
