@@ -45,6 +45,7 @@ class Activity:
     ) -> None:
         self.func_ir, self.arguments, self.objects, self.computing = func_ir, arguments, objects, computing
         self.names: set[str] = set()
+        self.given = self._given()
         self._settle()
 
     def __contains__(self, name: str) -> bool:
@@ -58,6 +59,7 @@ class Activity:
             current = waiting.pop()
             if current not in found:
                 found.add(current)
+                waiting.extend(self.given.get(current, ()))
                 for definition in self.func_ir._definitions.get(current, ()):
                     waiting.extend(self._shared(definition))
         return found
@@ -74,6 +76,16 @@ class Activity:
         if definition.op in ("getitem", "static_getitem"):  # not its index
             return [definition.value.name]
         return [v.name for v in definition.list_vars()] if definition.op in _SHARING else []
+
+    def _given(self) -> dict[str, list[str]]:
+        """What methods hand to their objects: ``parts.append(z)`` puts the memory of z into parts."""
+        given: dict[str, list[str]] = {}
+        for block in self.func_ir.blocks.values():
+            for call in block.find_exprs(op="call"):
+                owner = self._method_object(call)
+                if owner is not None:
+                    given.setdefault(owner, []).extend(v.name for v in call.args)
+        return given
 
     def _method_object(self, call: Any) -> str | None:
         for definition in self.func_ir._definitions.get(call.func.name, ()):

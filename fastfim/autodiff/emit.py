@@ -25,6 +25,7 @@ from typing import Any, TypeAlias
 
 from llvmlite import ir
 from numba import types
+from numba.core.dispatcher import Dispatcher
 
 from fastfim import _jit
 
@@ -72,8 +73,11 @@ SYMBOLS: dict[Any, str] = {
     math.lgamma: "lgamma",
 }
 
-#: The dispatcher of a plain scalar function of a rule, made once.
-inlined = functools.cache(_jit.inline)
+
+@functools.cache
+def inlined(function: Any) -> Any:
+    """The dispatcher of a scalar function of a rule, made once."""
+    return function if isinstance(function, Dispatcher) else _jit.inline(function)
 
 
 class Value:

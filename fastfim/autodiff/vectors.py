@@ -273,3 +273,15 @@ zeros_like = njit(**UNBOXED)(lambda a, dtype: np.zeros(a.shape, dtype))
 empty_like = njit(**UNBOXED)(lambda a, dtype: np.empty(a.shape, dtype))
 ones_like = njit(**UNBOXED)(lambda a, dtype: np.ones(a.shape, dtype))
 full_like = njit(**UNBOXED)(lambda a, value, dtype: np.full(a.shape, value, dtype))
+
+
+@overload(operator.setitem, jit_options=UNBOXED)
+def set_from_theta(target: Any, index: Any, values: Any) -> Any:
+    """``z[:3] = theta[:3]``, for arrays of dual numbers."""
+    if not (isinstance(values, Theta) and isinstance(target, types.Array) and target.dtype == values.dual):
+        return None
+
+    def assign(target: Any, index: Any, values: Any) -> Any:
+        target[index] = values.copy()
+
+    return assign

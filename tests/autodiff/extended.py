@@ -119,7 +119,7 @@ def in_extended_precision(function):
 def derivatives(function, x, theta):
     """Value, gradient and Hessian of ``function(x, theta)`` as floats."""
     with mpmath.workdps(DIGITS):
-        exact = in_extended_precision(function)
+        exact = in_extended_precision(getattr(function, "py_func", function))
         point = [mpmath.mpf(float(t)) for t in theta]
         p = len(point)
 

@@ -310,8 +310,67 @@ def copies(x, theta):
     return w[0] * z[0] + w[1]
 
 
+def conditional_arrays(x, theta):
+    if x[0] > 0:
+        z = np.zeros(2)
+    else:
+        z = np.ones(2)
+    z[0] = theta[0] * theta[1]
+    w = z if theta[0] > 0 else np.full(2, 3.0)
+    w[1] = z[0] * theta[2]
+    return z[1] * w[0]
+
+
+def rows_and_blocks(x, theta):
+    m = np.zeros((3, 3))
+    m[0] = theta.copy()
+    m[1, :] = theta
+    m[2, 1:] = theta[:2]
+    m[2, 1] *= theta[0]
+    t = np.zeros((2, 2, 2))
+    t[1, 0, 1] = m[2, 2] * m[1, 0]
+    t[0] = t[1]
+    total = 0.0
+    for row in m:
+        total += row[0] * row[2]
+    return total + t[0, 0, 1] + np.sum(m) * np.sum(t)
+
+
+def lists_of_arrays(x, theta):
+    parts = [np.zeros(2) for _ in range(3)]
+    for i in range(3):
+        parts[i][0] = theta[i]
+        parts[i][1] = x[i] * theta[0]
+    total = 0.0
+    for part in parts:
+        total += part[0] * part[1]
+    return total
+
+
+def nested_functions(x, theta):
+    scale = theta[2]
+
+    def inner(v):
+        return v * v * scale
+
+    return inner(theta[0]) + inner(theta[1])
+
+
+def chained_comparison(x, theta):
+    if 0 < theta[0] < 5 and theta[1] != theta[2]:
+        return theta[0] / (1 + math.exp(-theta[1])) - theta[2]
+    return theta[0]
+
+
+@njit
+def compiled_already(x, theta):
+    return math.sqrt(theta[0]) * softplus(theta[1]) - theta[2]
+
+
 PROGRAMS = [
-    f for f in list(globals().values()) if getattr(f, "__code__", None) and f.__code__.co_varnames[:2] == ("x", "theta")
+    f
+    for f in list(globals().values())
+    if (code := getattr(getattr(f, "py_func", f), "__code__", None)) and code.co_varnames[:2] == ("x", "theta")
 ]
 
 
