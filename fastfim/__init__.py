@@ -1,6 +1,7 @@
 """Fisher information matrices by Monte Carlo: two functions in, a matrix with error bars out."""
 
 from .catalogue import catalogue
+from .engine import estimate
 from .errors import (
     CheckpointError,
     ConvergenceWarning,
@@ -12,6 +13,7 @@ from .errors import (
     RegularityWarning,
 )
 from .likelihood import Likelihood, interval, positive, real, unit_interval
+from .result import FisherEstimate
 
 __version__ = "0.1.0"
 
@@ -19,6 +21,7 @@ __all__ = [
     "CheckpointError",
     "ConvergenceWarning",
     "FastfimError",
+    "FisherEstimate",
     "Likelihood",
     "LikelihoodError",
     "NonFiniteError",
@@ -26,6 +29,7 @@ __all__ = [
     "ParameterError",
     "RegularityWarning",
     "catalogue",
+    "estimate",
     "interval",
     "positive",
     "real",

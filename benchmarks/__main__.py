@@ -1,0 +1,24 @@
+"""Print the tables of the README: ``python -m benchmarks``."""
+
+import platform
+
+from .throughput import ColdStart, Draws, Memory
+from .workloads import WORKLOADS
+
+
+def main():
+    print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, one core")
+    print(f"{'ns a draw':24}{'score':>10}{'+ Hessian':>12}")
+    benchmark = Draws()
+    for name in WORKLOADS:
+        row = []
+        for order in (1, 2):
+            benchmark.setup(name, order)
+            row.append(benchmark.track_nanoseconds_a_draw(name, order))
+        print(f"{name:24}{row[0]:10.1f}{row[1]:12.1f}")
+    print(f"first result in a fresh process: {ColdStart().track_first_result():.2f} s")
+    print(f"memory that 100 times the draws take: {Memory().track_growth()} bytes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Nanoseconds a draw on one core: draw, differentiate, sum, all in; and what it costs to get there."""
+
+import resource
+import subprocess
+import sys
+import time
+
+import fastfim
+from fastfim.kernels import Job, run_block
+
+from .workloads import WORKLOADS, bound
+
+
+def best_seconds(function, repeats=7):
+    """Least of several timings: the one that was disturbed least."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+class Draws:
+    """One fused pass over draws, scores (order 1) or scores and Hessians (order 2)."""
+
+    params = (list(WORKLOADS), [1, 2])
+    param_names = ("likelihood", "order")
+    unit = "ns"
+
+    def setup(self, name, order):
+        self.job = Job(*bound(name), 0, order)
+        run_block(self.job, 0, 0, 1000)
+        self.draws = max(
+            1000, int(1e9 * 0.02 / (1e9 * best_seconds(lambda: run_block(self.job, 0, 0, 1000), 3) / 1000))
+        )
+
+    def track_nanoseconds_a_draw(self, name, order):
+        return 1e9 * best_seconds(lambda: run_block(self.job, 0, 0, self.draws)) / self.draws
+
+    track_nanoseconds_a_draw.unit = "ns"
+
+
+class Memory:
+    """Growth of the process's largest memory between a run of 10^6 and one of 10^8 draws."""
+
+    def track_growth(self):
+        fastfim.estimate("norm", (0.0, 1.0), draws=10**6, rng=0)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        fastfim.estimate("norm", (0.0, 1.0), draws=10**8, rng=0)
+        return 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+
+    track_growth.unit = "bytes"
+
+
+FIRST_RESULT = """
+import time
+start = time.perf_counter()
+import fastfim
+from math import lgamma, log
+def sample(rng, theta):
+    shape, rate = theta
+    return rng.gamma(shape, 1 / rate)
+def logpdf(x, theta):
+    shape, rate = theta
+    return shape * log(rate) - lgamma(shape) + (shape - 1) * log(x) - rate * x
+fastfim.estimate(fastfim.Likelihood(sample, logpdf, parameters=("shape", "rate")), (2.0, 3.0), draws=4096)
+print(time.perf_counter() - start)
+"""
+
+
+class ColdStart:
+    """Seconds from ``import fastfim`` in a fresh process to the first result of a user's likelihood."""
+
+    timeout = 120
+
+    def track_first_result(self):
+        run = [sys.executable, "-c", FIRST_RESULT]
+        return min(float(subprocess.run(run, capture_output=True, text=True, check=True).stdout) for _ in range(3))
+
+    track_first_result.unit = "s"

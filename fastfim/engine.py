@@ -1,0 +1,254 @@
+"""From a likelihood to a `FisherEstimate`: rounds of blocks, handed to workers, reduced in order.
+
+A run has K streams. Each round gives every stream the same number of further draws, in blocks; a block is a pure
+function of (likelihood, theta, args, seed, stream, block, size), and its sums are added to its stream's in the order
+of the blocks. So the answer depends on the arguments alone: any number of workers, anywhere, gives the same bits.
+After a round the estimator turns sums into one matrix a stream, the spread of these into error bars, and the stopping
+rule says whether that is enough.
+
+>>> from fastfim.catalogue import catalogue
+>>> result = estimate(catalogue["norm"], theta=(0.0, 2.0), draws=20_000, rng=1)
+>>> result.fim.round(1)
+array([[0.3, 0. ],
+       [0. , 0.5]])
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import stopping
+from .catalogue import catalogue
+from .diagnosis import check_by_hand, raise_for
+from .errors import ConvergenceWarning, OptionError, RegularityWarning
+from .estimators import ESTIMATORS, Sums
+from .judging import Look, judge
+from .kernels import Job, compile_for, run_block
+from .likelihood import BoundLikelihood, Likelihood
+from .options import Options
+from .progress import reporter
+from .result import FisherEstimate, Round
+from .workers import OrderedMap, mapper
+
+#: Blocks of each stream that are handed out together: enough to keep workers busy, few enough that the clock is
+#: looked at often and that memory stays at O(streams p^2).
+BLOCKS_TOGETHER = 4
+
+
+def estimate(
+    likelihood: Likelihood | str,
+    theta: Any,
+    args: Any = (),
+    *,
+    rtol: float = 1e-3,
+    atol: float = 0.0,
+    confidence: float = 0.95,
+    draws: int | None = None,
+    max_draws: int | None = None,
+    time_limit: float | None = None,
+    estimator: str = "auto",
+    sampling: str = "auto",
+    streams: int = 32,
+    rng: Any = None,
+    workers: Any = None,
+    progress: Any = False,
+) -> FisherEstimate:
+    """Estimate the Fisher information matrix of a likelihood at ``theta``.
+
+    Parameters
+    ----------
+    likelihood
+        A `Likelihood`, or the name of one in `fastfim.catalogue`.
+    theta
+        Parameters in the likelihood's order, or by name; shape (m, p) estimates m points.
+    args
+        The likelihood's constants, a tuple.
+    rtol, atol, confidence
+        Stop when every entry's half-width at ``confidence`` is at most ``atol + rtol * sqrt(I_ii * I_jj)``.
+    draws
+        A fixed budget instead of a tolerance, rounded up to a multiple of ``streams``.
+    max_draws, time_limit
+        End the run at so many draws or seconds; it is then marked as not converged. The first round (128 draws a
+        stream) is always completed.
+    estimator
+        ``"score"``: mean outer product of scores; ``"covariance"``: covariance of the score; ``"hessian"``: minus the
+        mean Hessian; ``"auto"``.
+    sampling
+        ``"mc"``: independent pseudo-random draws; ``"auto"``.
+    streams
+        Independent streams; the spread between them gives the error bars. The answer depends on ``streams`` and
+        ``rng``, never on ``workers``.
+    rng
+        Seed: int, `numpy.random.SeedSequence`, `numpy.random.Generator`, or None for fresh entropy.
+    workers
+        Threads (None: all cores), a map-like callable, or an executor with ``map``.
+    progress
+        True shows a bar on stderr; a function is called with (draws, relative error) after each round.
+
+    Returns
+    -------
+    FisherEstimate
+        The matrix with its error bars, and how it came about.
+
+    Raises
+    ------
+    ParameterError
+        ``theta`` has a wrong count, name or value.
+    OptionError
+        Any other argument that cannot be used.
+    LikelihoodError
+        The functions do not compile, cannot be differentiated, or do not do their part.
+    NonFiniteError
+        A draw, log density, score or Hessian is not finite.
+
+    Warns
+    -----
+    ConvergenceWarning
+        The run ended before its tolerance was met, and no budget was given that says so.
+    """
+    model = _resolve(likelihood).bind(args)
+    points = model.theta(theta)
+    options = Options.of(
+        rtol=rtol,
+        atol=atol,
+        confidence=confidence,
+        draws=draws,
+        max_draws=max_draws,
+        time_limit=time_limit,
+        estimator=estimator,
+        sampling=sampling,
+        streams=streams,
+        rng=rng,
+        workers=workers,
+        progress=progress,
+    )
+    if points.ndim == 1:
+        return _run(model, points, options)
+    return FisherEstimate.stack([_run(model, point, options) for point in points])
+
+
+def _resolve(likelihood: Any) -> Likelihood:
+    if isinstance(likelihood, Likelihood):
+        return likelihood
+    if isinstance(likelihood, str):
+        return catalogue[likelihood]
+    raise OptionError(f"likelihood must be a fastfim.Likelihood or a name in fastfim.catalogue; got {likelihood!r}")
+
+
+# ---------------------------------------------------------------- one point
+
+
+def _run(model: BoundLikelihood, theta: NDArray[np.float64], options: Options) -> FisherEstimate:
+    """Rounds until the tolerance is met, the budget is used up, or the model turns out to be unsound."""
+    started = perf_counter()
+    job = Job(model, theta, options.seed, order=2 if ESTIMATORS[options.estimator].needs_hessian else 1)
+    compile_for(model, job.order)
+    check_by_hand(job)
+    deadline = math.inf if options.time_limit is None else started + options.time_limit
+    look: Look | None = None
+    history: list[Round] = []
+    with mapper(options.workers) as ordered_map, reporter(options.progress, options.rtol) as report:
+        for totals, draws in _rounds(job, options, ordered_map, deadline):
+            look = judge(Sums.unpack(totals, len(theta), draws), options, look)
+            history.append(Round(look.draws, perf_counter() - started, look.relative_error))
+            report(look.draws, look.relative_error)
+            if look.ended:
+                break
+    assert look is not None  # the first round is always completed
+    return _result(job, options, look, tuple(history), perf_counter() - started)
+
+
+def _rounds(
+    job: Job, options: Options, ordered_map: OrderedMap, deadline: float
+) -> Iterator[tuple[NDArray[np.float64], int]]:
+    """After each round: the sums of every stream, and how many draws a stream they are over.
+
+    Past the deadline the round is cut off after the blocks at hand, the same for all streams.
+    """
+    totals = np.zeros((options.streams, job.layout.sums))
+    done = first = 0
+    for target in stopping.rounds(options.budget):
+        sizes = list(enumerate(stopping.blocks(target - done, job.layout.block), first))
+        first += len(sizes)
+        for k in range(0, len(sizes), BLOCKS_TOGETHER):
+            together = sizes[k : k + BLOCKS_TOGETHER]
+            _add_blocks(job, totals, together, ordered_map)
+            done += sum(size for _, size in together)
+            if perf_counter() > deadline:
+                yield totals, done
+                return
+        yield totals, done
+
+
+def _add_blocks(job: Job, totals: NDArray[np.float64], blocks: list[tuple[int, int]], ordered_map: OrderedMap) -> None:
+    """Run the same blocks of every stream and add their sums to ``totals``, in order."""
+    tasks = [(stream, block, size) for block, size in blocks for stream in range(len(totals))]
+    for task, sums in zip(tasks, ordered_map(partial(_run_task, job), tasks), strict=True):
+        if sums[-1] > 0 or not np.isfinite(sums).all():
+            raise_for(job, *task)
+        totals[task[0]] += sums
+
+
+def _run_task(job: Job, task: tuple[int, int, int]) -> NDArray[np.float64]:
+    return run_block(job, *task)
+
+
+def _result(job: Job, options: Options, look: Look, history: tuple[Round, ...], elapsed: float) -> FisherEstimate:
+    message = _message(options, look, elapsed)
+    if look.unsound:
+        warnings.warn(message, RegularityWarning, stacklevel=4)
+    elif not look.converged and options.draws is None:
+        warnings.warn(message, ConvergenceWarning, stacklevel=4)
+    return FisherEstimate(
+        fim=look.matrices.mean(axis=0),
+        standard_error=look.standard_error,
+        replicates=look.matrices,
+        parameters=job.model.parameters,
+        theta=job.theta,
+        draws=look.draws,
+        streams=options.streams,
+        seed=options.seed,
+        estimator=options.estimator,
+        sampling=options.sampling,
+        converged=look.converged,
+        message=message,
+        elapsed=elapsed,
+        relative_error=look.relative_error,
+        history=history,
+        variance_reduction=look.variance_reduction,
+        checks=look.checks(job.model.parameters),
+        confidence=options.confidence,
+        rtol=options.rtol,
+        atol=options.atol,
+        likelihood=job.model.likelihood.name,
+    )
+
+
+def _message(options: Options, look: Look, elapsed: float) -> str:
+    """One sentence: how the run ended, and what it would take to go on."""
+    reached = f"a relative error of {look.relative_error:.2g} after {look.draws:,} draws"
+    if look.unsound:
+        return f"ended as unsound with {reached}: see checks"
+    if look.converged:
+        return f"converged to {reached}"
+    wanted = f"rtol = {options.rtol:g}" + (f", atol = {options.atol:g}" if options.atol else "")
+    needed = f"{wanted} would take about {look.projected_draws:.1g} draws" if look.projected_draws > look.draws else ""
+    if look.pending:
+        needed = "the checks are not settled: more draws would tell"
+    if options.draws is not None:
+        return f"the fixed budget gave {reached}" + (f"; {needed}" if needed else "")
+    if options.max_draws is not None and look.draws + options.streams > options.max_draws:
+        reason = f"max_draws = {options.max_draws:,}"
+    elif options.time_limit is not None:
+        reason = f"time_limit = {options.time_limit:g} s"
+    else:
+        reason = f"the default limit of {stopping.DRAWS_AT_MOST:.0e} draws (set max_draws or time_limit to go on)"
+    return f"stopped by {reason} with {reached}; {needed or 'not every entry is known'}"

@@ -1,0 +1,184 @@
+"""What a round's sums amount to: the matrix, its errors, and whether the run may or must end.
+
+A run ends when every entry meets the tolerance (from the second round on) and nothing speaks against the identities
+that its estimator rests on; when a suspicion against one of them has been confirmed on fresh draws; or when the
+projection of what is still to do exceeds the default limit. Budgets and clocks are the engine's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import estimators, soundness, stopping
+from .estimators import Sums
+from .options import Options
+from .result import Check
+from .soundness import Finding
+
+Array = NDArray[np.float64]
+
+#: What each estimator rests on; `covariance` on neither identity.
+ASSUMES = {
+    "score": {"mean_score": soundness.mean_score},
+    "covariance": {},
+    "hessian": {"mean_score": soundness.mean_score, "information_equality": soundness.information_equality},
+}
+#: Draws after which a test that found too few events ends the run.
+PATIENCE = 2**24
+
+
+@dataclass(frozen=True)
+class Look:
+    """A run as it stands after a round.
+
+    Attributes
+    ----------
+    sums, rounds
+        Everything drawn so far, and in how many rounds.
+    matrices, standard_error
+        One estimate a stream (K, p, p), and the error of their mean (p, p).
+    relative_error, variance_reduction
+        As in `FisherEstimate`.
+    projected_draws
+        Draws, all told, that would meet the tolerance.
+    findings, confirmed
+        Tests of the identities on all draws, and which of them failed on fresh draws too.
+    converged, ended
+        Whether the tolerance is met soundly, and whether the run is over.
+    """
+
+    sums: Sums
+    rounds: int
+    matrices: Array
+    standard_error: Array
+    relative_error: float
+    variance_reduction: float
+    projected_draws: float
+    findings: Mapping[str, Finding]
+    confirmed: frozenset[str]
+    converged: bool
+    ended: bool
+
+    @property
+    def draws(self) -> int:
+        """Draws of all streams."""
+        return self.sums.draws * len(self.matrices)
+
+    @property
+    def unsound(self) -> bool:
+        """Whether an identity is known to fail."""
+        return bool(self.confirmed)
+
+    @property
+    def pending(self) -> bool:
+        """Whether a test is suspicious or could not be made."""
+        return any(finding.verdict != "pass" for finding in self.findings.values())
+
+    def checks(self, parameters: tuple[str, ...]) -> dict[str, Check]:
+        """The findings in words."""
+        return {name: _check(name, f, name in self.confirmed, parameters) for name, f in self.findings.items()}
+
+
+def judge(sums: Sums, options: Options, previous: Look | None) -> Look:
+    """Look at a run after a round."""
+    matrices, scale = estimators.replicates(sums, options.estimator), estimators.scale(sums, options.estimator)
+    error = estimators.standard_error(matrices, scale)
+    half_width = stopping.critical_value(options.confidence, options.streams) * error
+    within = stopping.met(half_width, scale, options.rtol, options.atol)
+    findings, confirmed = _test(sums, options.estimator, previous)
+    rounds = 1 if previous is None else previous.rounds + 1
+    draws = sums.draws * options.streams
+    settled = all(finding.verdict == "pass" for finding in findings.values())
+    projected = stopping.projected_draws(draws, half_width, scale, options.rtol, options.atol)
+    converged = within and settled
+    given_up = _given_up(options, draws, projected, settled)
+    enough = converged and options.draws is None and rounds >= stopping.ROUNDS_AT_LEAST
+    return Look(
+        sums=sums,
+        rounds=rounds,
+        matrices=matrices,
+        standard_error=error,
+        relative_error=stopping.relative_error(half_width, scale),
+        variance_reduction=_variance_reduction(sums, scale, error),
+        projected_draws=projected,
+        findings=findings,
+        confirmed=confirmed,
+        converged=converged,
+        ended=enough or bool(confirmed) or given_up,
+    )
+
+
+def _test(sums: Sums, estimator: str, previous: Look | None) -> tuple[dict[str, Finding], frozenset[str]]:
+    """Test every identity on all draws; of those suspected a round ago, only the verdict of fresh draws counts."""
+    findings, confirmed = {}, set()
+    for name, test in ASSUMES[estimator].items():
+        finding = test(sums)
+        if previous is not None and previous.findings[name].verdict == "fail":
+            finding = test(_difference(sums, previous.sums), soundness.CONFIRMATION)
+            if finding.verdict == "fail":
+                confirmed.add(name)
+        findings[name] = finding
+    return findings, frozenset(confirmed)
+
+
+def _difference(later: Sums, earlier: Sums) -> Sums:
+    hessian = None
+    if later.negative_hessian is not None and earlier.negative_hessian is not None:
+        hessian = later.negative_hessian - earlier.negative_hessian
+    return Sums(
+        later.draws - earlier.draws,
+        later.score - earlier.score,
+        later.outer - earlier.outer,
+        hessian,
+    )
+
+
+def _given_up(options: Options, draws: int, projected: float, settled: bool) -> bool:
+    if options.draws is not None or options.max_draws is not None or options.time_limit is not None:
+        return False
+    hopeless = draws >= stopping.PROJECTION_FROM and projected > stopping.DRAWS_AT_MOST
+    return hopeless or (not settled and draws >= PATIENCE)
+
+
+def _variance_reduction(sums: Sums, scale: Array, error: Array) -> float:
+    """Squared error of the score estimator from the same draws over that of the estimate, worst entry."""
+    plain = estimators.standard_error(estimators.replicates(sums, "score"), scale)
+    known = error > 0.0
+    return float(((plain[known] / error[known]) ** 2).min(initial=np.inf)) if known.any() else float("nan")
+
+
+# ---------------------------------------------------------------- in words
+
+_MEANING = {
+    "mean_score": (
+        "the mean score is zero",
+        "the mean score is not zero: sampler and log density disagree, a normalizing constant that depends on theta "
+        "is missing (estimator='covariance' does without it), or the support moves with theta",
+    ),
+    "information_equality": (
+        "outer product and Hessian agree",
+        "the mean outer product of the score differs from minus the mean Hessian: the log density has a kink in theta, "
+        "or its derivatives are wrong (estimator='score' does not need the Hessian)",
+    ),
+}
+
+
+def _check(name: str, finding: Finding, confirmed: bool, parameters: tuple[str, ...]) -> Check:
+    sound, broken = _MEANING[name]
+    where = " x ".join(parameters[i] for i in finding.entry)
+    if confirmed:
+        return Check(
+            finding.figure, finding.p_value, "fail", f"{broken} (largest for {where}, confirmed on fresh draws)"
+        )
+    if finding.verdict == "fail":
+        return Check(
+            finding.figure, finding.p_value, "warn", f"suspected, not confirmed: {broken} (largest for {where})"
+        )
+    if finding.verdict == "skipped":
+        few = "too few events: next to no draw says anything about it, or its score is the same for every draw"
+        return Check(finding.figure, finding.p_value, "skipped", f"{few} ({where})")
+    return Check(finding.figure, finding.p_value, "pass", sound)
