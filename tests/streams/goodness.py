@@ -2,8 +2,8 @@
 
 Each stream gives one p-value; the p-values of a right sampler are uniform. They are combined two ways: Fisher's sum
 of logarithms (a small bias in every stream adds up) and Kolmogorov-Smirnov against the uniform (p-values too good to
-be true, or a few very bad). A case fails if either falls below ``RARE``. There are about 180 cases, two tests each: the ordinary run
-as a whole gives a false alarm with a probability of 4e-4, once, since seeds are fixed.
+be true, or a few very bad). A case fails if either falls below ``RARE``. There are about 180 cases, two tests each:
+the ordinary run as a whole gives a false alarm with a probability of 4e-4, once, since seeds are fixed.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from fastfim import streams
 
 RARE = 1e-6
 STREAMS = 12
+CELLS = 128
 
 
 def samples(fill, theta, n, size=1, many=STREAMS, entropy=20240607):
@@ -39,17 +40,19 @@ def continuous_p_value(x, law):
     return stats.kstest(law.cdf(x), "uniform").pvalue
 
 
-def cells(law, expected, n):
-    """Upper ends of cells that hold about ``expected`` of n draws each, and their probabilities."""
-    ends = np.unique(law.ppf(np.arange(1, n // expected) * expected / n))
+def cells(law, n):
+    """Upper ends of about ``CELLS`` cells between quantiles, fewer if n draws are few, and their probabilities."""
+    many = min(CELLS, n // 100)
+    ends = np.unique(law.ppf(np.arange(1, many) / many))
     ends = ends[ends < law.support()[1]]
     below = np.concatenate([[0.0], law.cdf(ends), [1.0]])
     return ends, np.diff(below)
 
 
-def cell_p_value(x, law, expected=200):
+def cell_p_value(x, law):
     """Chi-square over cells between quantiles, neighbours pooled until each expects enough."""
-    ends, probabilities = cells(law, expected, len(x))
+    assert np.all(np.isfinite(x))
+    ends, probabilities = cells(law, len(x))
     counts = np.bincount(np.searchsorted(ends, x, side="left"), minlength=len(ends) + 1)
     pooled_counts, pooled = [0], [0.0]
     for count, probability in zip(counts, probabilities, strict=True):

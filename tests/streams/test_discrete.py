@@ -15,7 +15,7 @@ from fastfim.streams.variates import masses
 from .drivers import compiled
 from .goodness import assert_flat, cell_p_value, samples
 
-DRAWS = 16384
+DRAWS = 1 << 18
 NAN = math.nan
 
 

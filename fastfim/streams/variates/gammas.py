@@ -17,13 +17,16 @@ import math
 from ..stream import variate
 from ..typed import Rng, inline
 
+#: U < 1 - SQUEEZE Z^4 / d accepts a gamma variate, where 1 + c Z > 1/2.
+SQUEEZE = 0.01575
+
 
 @inline
 def _gamma_above_one(rng: Rng, shape: float) -> float:
     """Gamma variate of a shape of at least 1."""
     d = shape - 1.0 / 3.0
     c = 1.0 / math.sqrt(9.0 * d)
-    squeeze = 0.01575 / d
+    squeeze = SQUEEZE / d
     while True:
         z = rng.standard_normal()
         root = 1.0 + c * z
