@@ -65,39 +65,53 @@ class Finding:
 
 def mean_score(sums: Sums, level: float = SUSPICION) -> Finding:
     """Test E[s] = 0."""
-    size = np.sqrt(np.einsum("kii->i", sums.outer) / (sums.draws * len(sums.outer)))
-    return _zero_mean(sums.score / sums.draws, size, _too_few_events(sums), level)
+    return _zero_mean(sums.score / sums.draws, _sizes(sums), _uninformed(sums), level)
 
 
 def information_equality(sums: Sums, level: float = SUSPICION) -> Finding:
     """Test E[s s^T + H] = 0."""
     assert sums.negative_hessian is not None
     difference = (sums.outer - sums.negative_hessian) / sums.draws
-    root = np.sqrt(np.einsum("kii->i", sums.outer) / (sums.draws * len(sums.outer)))
-    few = _too_few_events(sums)
-    rows, columns = np.triu_indices(len(root))
-    packed = difference[:, rows, columns]
-    finding = _zero_mean(packed, (root[rows] * root[columns]), few[rows] | few[columns], level)
+    sizes, uninformed = _sizes(sums), _uninformed(sums)
+    rows, columns = np.triu_indices(len(sizes))
+    finding = _zero_mean(
+        difference[:, rows, columns], sizes[rows] * sizes[columns], uninformed[rows] | uninformed[columns], level
+    )
     return replace(finding, entry=(int(rows[finding.entry[0]]), int(columns[finding.entry[0]])))
 
 
-def _too_few_events(sums: Sums) -> NDArray[np.bool_]:
-    """Per parameter: with n informative draws a stream, its sum of squares has a relative spread of about 1/sqrt(n)."""
+def _sizes(sums: Sums) -> Array:
+    """Root mean square of each parameter's score."""
+    return np.sqrt(np.einsum("kii->i", sums.outer) / (sums.draws * len(sums.outer)))
+
+
+def _uninformed(sums: Sums) -> NDArray[np.bool_]:
+    """Per parameter: too few informative draws a stream, or the same score for every draw.
+
+    With n informative draws a stream, its sum of squares has a relative spread of about 1/sqrt(n).
+    """
     squares = np.einsum("kii->ki", sums.outer)
-    return squares.std(axis=0, ddof=1) > squares.mean(axis=0) / np.sqrt(EVENTS)
+    few = squares.std(axis=0, ddof=1) > squares.mean(axis=0) / np.sqrt(EVENTS)
+    means, sizes = sums.score / sums.draws, _sizes(sums)
+    same = (np.ptp(means, axis=0) <= ROUNDING * sizes) & (np.abs(means.mean(axis=0)) > ROUNDING * sizes)
+    uninformed: NDArray[np.bool_] = few | same
+    return uninformed
 
 
-def _zero_mean(means: Array, size: Array, few: NDArray[np.bool_], level: float) -> Finding:
-    """Student's t for each column of ``means`` (K, q), Holm over those that vary; rounding is judged by ``size``."""
+def _zero_mean(means: Array, sizes: Array, uninformed: NDArray[np.bool_], level: float) -> Finding:
+    """Student's t for each column of ``means`` (K, q), with Holm's correction; zero to rounding is zero.
+
+    A column that does not vary and is not zero fails outright.
+    """
     from scipy.special import stdtr
 
     streams = len(means)
     mean, error = means.mean(axis=0), means.std(axis=0, ddof=1) / np.sqrt(streams)
-    nothing = np.abs(mean) <= ROUNDING * size
-    constant = (error <= ROUNDING * size) & ~nothing
-    if (constant | (few & ~nothing)).any():
-        return Finding(np.inf, np.nan, "skipped", (int(np.argmax(constant | few)),))
-    statistic = np.where(nothing, 0.0, np.abs(mean) / np.where(nothing, 1.0, error))
-    p_value = min(1.0, float(2 * stdtr(streams - 1, -statistic.max())) * max(1, int((~nothing).sum())))
-    verdict = "fail" if p_value < level else "pass"
-    return Finding(float(statistic.max()), p_value, verdict, (int(statistic.argmax()),))
+    zero = np.abs(mean) <= ROUNDING * sizes
+    if (uninformed & ~zero).any():
+        return Finding(np.inf, np.nan, "skipped", (int(np.argmax(uninformed & ~zero)),))
+    error = np.where(error <= ROUNDING * sizes, 0.0, error)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = np.where(zero, 0.0, np.abs(mean) / error)
+    p_value = min(1.0, 2 * float(stdtr(streams - 1, -statistic.max())) * max(1, int((~zero).sum())))
+    return Finding(float(statistic.max()), p_value, "fail" if p_value < level else "pass", (int(statistic.argmax()),))

@@ -1,0 +1,373 @@
+"""`estimate` end to end: right over many seeds, the same bits on any workers, ended as asked."""
+
+import math
+import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from math import exp, log
+
+import numpy as np
+import pytest
+from naive import naive_estimate
+from oracles import CASES
+from scipy import stats
+
+import fastfim
+from fastfim import (
+    ConvergenceWarning,
+    Likelihood,
+    LikelihoodError,
+    NonFiniteError,
+    OptionError,
+    ParameterError,
+    RegularityWarning,
+    estimate,
+    stopping,
+)
+
+SEEDS, LEVEL = 120, 1e-7
+EVERY_CASE = [
+    pytest.param(name, case, id=f"{name}{case.theta}") for name, cases in CASES.items() for case in cases
+]
+
+# ---------------------------------------------------------------- right
+
+
+@pytest.mark.parametrize("estimator", ["score", "covariance", "hessian"])
+@pytest.mark.parametrize(("name", "case"), EVERY_CASE)
+def test_z_scores_follow_students_t(name, case, estimator):
+    """Every entry over `SEEDS` seeds: z is Student's t with 31 degrees of freedom.
+
+    Three tests an entry (shape, mean, variance), each at 1e-7; with some 400 entries in all a false alarm has a
+    probability of about 1e-4. They see a bias of half a standard error and error bars that are off by a third.
+    """
+    exact = case.exact
+    runs = [
+        estimate(name, case.theta, case.args, draws=8192, estimator=estimator, rng=seed, workers=1, rtol=1e-9)
+        for seed in range(SEEDS)
+    ]
+    scale = np.sqrt(np.outer(np.diag(exact), np.diag(exact)))
+    for i, j in zip(*np.triu_indices(len(exact)), strict=True):
+        error = np.array([run.fim[i, j] for run in runs]) - exact[i, j]
+        spread = np.array([run.standard_error[i, j] for run in runs])
+        if np.median(spread) < 1e-10 * scale[i, j]:  # known to rounding: there is no distribution to test
+            assert np.abs(error).max() < 1e-9 * scale[i, j]
+            continue
+        z, law = error / spread, stats.t(31)
+        assert stats.kstest(z, law.cdf).pvalue > LEVEL
+        assert 2 * stats.norm.sf(abs(z.mean()) / law.std() * math.sqrt(SEEDS)) > LEVEL
+        kurtosis = 3 + law.stats("k")
+        assert 2 * stats.norm.sf(abs(z.var() / law.var() - 1) / math.sqrt((kurtosis - 1) / SEEDS)) > LEVEL
+
+
+def test_agrees_with_the_naive_estimate():
+    """|z| of the difference of two independent estimates; beyond 5 with probability below 1e-5 over 3 entries."""
+    slow = naive_estimate(fastfim.catalogue["gamma"], (2.0, 0.5), draws_per_stream=128, seed=1)
+    fast = estimate("gamma", (2.0, 0.5), draws=10**6, rng=2)
+    z = (fast.fim - slow.fim) / np.hypot(fast.standard_error, slow.standard_error)
+    assert np.abs(z).max() < 5
+
+
+def test_covariance_holds_without_the_normalizing_constant():
+    """|z| beyond 5 (t with 31 degrees of freedom) has probability 2e-5."""
+
+    def logpdf(x, theta):  # exponential with rate theta, its constant log(theta) left out
+        return -theta[0] * x
+
+    unnormalized = Likelihood(lambda rng, theta: rng.exponential(1 / theta[0]), logpdf, parameters=("rate",))
+    result = estimate(unnormalized, (2.0,), estimator="covariance", draws=10**6, rng=0)
+    assert abs(result.fim[0, 0] - 0.25) < 5 * result.standard_error[0, 0]
+    with pytest.warns(RegularityWarning):
+        assert not estimate(unnormalized, (2.0,), estimator="score", rng=0).converged
+
+
+# ---------------------------------------------------------------- reproducible
+
+
+def test_the_same_bits_on_any_workers():
+    def run(workers):
+        return estimate("t", (5.0, 0.0, 1.0), draws=3_000_000, streams=8, rng=5, workers=workers)
+
+    reference = run(1)
+    with ThreadPoolExecutor(3) as pool:
+        others = [run(workers) for workers in (2, 4, None, map, pool, lambda f, tasks: [f(task) for task in tasks])]
+    for other in others:
+        np.testing.assert_array_equal(other.replicates, reference.replicates)
+
+
+def test_the_same_bits_in_other_processes():
+    reference = estimate("norm", (0.0, 1.0), draws=100_000, rng=5)
+    with ProcessPoolExecutor(2) as pool:
+        result = estimate("norm", (0.0, 1.0), draws=100_000, rng=5, workers=pool)
+    np.testing.assert_array_equal(result.replicates, reference.replicates)
+
+
+@pytest.mark.parametrize("rng", [7, np.random.SeedSequence(7), None, np.int64(12)])
+def test_a_seed_repeats_a_run(rng):
+    first = estimate("norm", (0.0, 1.0), draws=4096, rng=rng)
+    again = estimate("norm", (0.0, 1.0), draws=4096, rng=first.seed)
+    np.testing.assert_array_equal(first.replicates, again.replicates)
+    if rng is None:
+        assert estimate("norm", (0.0, 1.0), draws=4096).seed != first.seed
+
+
+def test_a_generator_moves_on():
+    generator = np.random.default_rng(3)
+    seeds = [estimate("norm", (0.0, 1.0), draws=64, rng=generator).seed for _ in range(2)]
+    assert seeds[0] != seeds[1]
+    assert estimate("norm", (0.0, 1.0), draws=64, rng=np.random.default_rng(3)).seed == seeds[0]
+
+
+def test_seed_sequences_with_different_spawn_keys_differ():
+    children = np.random.SeedSequence(7).spawn(2)
+    seeds = {estimate("norm", (0.0, 1.0), draws=64, rng=child).seed for child in children}
+    assert len(seeds) == 2
+
+
+def test_theta_by_name_and_several_points():
+    single = estimate("gamma", {"scale": 0.5, "a": 2.0}, draws=4096, rng=0)
+    np.testing.assert_array_equal(single.fim, estimate("gamma", (2.0, 0.5), draws=4096, rng=0).fim)
+    both = estimate("gamma", [(2.0, 0.5), (3.0, 1.0)], draws=4096, rng=0)
+    assert both.fim.shape == (2, 2, 2)
+    np.testing.assert_array_equal(both[0].fim, single.fim)
+    assert both.converged.shape == (2,)
+
+
+# ---------------------------------------------------------------- ended as asked
+
+
+def test_a_tolerance_is_met():
+    result = estimate("gamma", (2.0, 0.5), rtol=3e-3, rng=0)
+    assert result.converged
+    assert result.relative_error <= 3e-3
+    assert len(result.history) >= 2
+    scale = np.sqrt(np.outer(np.diag(result.fim), np.diag(result.fim)))
+    half_width = stats.t(31).ppf(0.975) * result.standard_error
+    assert half_width.max() > 0
+    assert (half_width <= 3e-3 * scale * (1 + 1e-9)).all()
+
+
+def test_an_absolute_tolerance_is_met():
+    result = estimate("norm", (0.0, 1.0), rtol=0.0, atol=0.01, rng=0, confidence=0.9)
+    assert result.converged
+    assert (stats.t(31).ppf(0.95) * result.standard_error <= 0.01).all()
+
+
+def test_a_fixed_budget_is_spent_exactly():
+    for draws, used in ((1, 32), (1000, 1024), (100_000, 100_000)):
+        result = estimate("norm", (0.0, 1.0), draws=draws, rng=0)
+        assert result.draws == used
+        assert not result.converged
+    generous = estimate("norm", (0.0, 1.0), draws=100_000, rtol=0.1, rng=0)
+    assert generous.converged
+    assert generous.draws == 100_000
+
+
+def test_a_limit_on_draws_is_kept():
+    with pytest.warns(ConvergenceWarning, match="max_draws = 50,000"):
+        result = estimate("norm", (0.0, 1.0), rtol=1e-6, max_draws=50_000, rng=0)
+    assert not result.converged
+    assert result.draws <= 50_000
+    assert "would take about" in result.message
+
+
+def test_a_time_limit_is_kept():
+    estimate("norm", (0.0, 1.0), draws=64)
+    start = time.perf_counter()
+    with pytest.warns(ConvergenceWarning, match=r"time_limit = 0\.3 s"):
+        result = estimate("norm", (0.0, 1.0), rtol=1e-9, time_limit=0.3, rng=0)
+    assert not result.converged
+    assert time.perf_counter() - start < 10  # a hundred times what a block takes; only a hang would exceed it
+    assert result.draws % 32 == 0
+
+
+def test_a_run_without_prospects_ends():
+    with pytest.warns(ConvergenceWarning, match="default limit"):
+        result = estimate("norm", (0.0, 1.0), rtol=1e-9, rng=0)
+    assert result.draws < 10**8
+
+
+def test_rounds_double_and_blocks_cover_them():
+    assert list(stopping.rounds(1000)) == [128, 256, 512, 1000]
+    assert list(stopping.rounds(100)) == [100]
+    assert stopping.blocks(1000, 300) == [300, 300, 300, 100]
+
+
+# ---------------------------------------------------------------- not fooled
+
+
+def test_a_rare_event_is_waited_for():
+    """A success has probability 1e-4: the first rounds see none, and all their scores are equal."""
+
+    def sample(rng, theta):
+        return rng.random() < theta[0]
+
+    def logpdf(x, theta):
+        return log(theta[0]) if x == 1 else math.log1p(-theta[0])
+
+    rare = Likelihood(sample, logpdf, parameters=("p",), domain=fastfim.unit_interval)
+    for seed in range(20):
+        result = estimate(rare, (1e-4,), rtol=0.2, rng=seed)
+        assert result.converged
+        assert result.fim[0, 0] == pytest.approx(1e4, rel=0.5)
+
+
+def test_a_support_that_moves_never_converges():
+    def sample(rng, theta):
+        return theta[0] * rng.random()
+
+    def logpdf(x, theta):
+        return -log(theta[0]) if x <= theta[0] else -math.inf
+
+    uniform = Likelihood(sample, logpdf, parameters=("width",), domain=fastfim.positive)
+    with pytest.warns(ConvergenceWarning, match="checks are not settled"):
+        result = estimate(uniform, (2.0,), rng=0)
+    assert not result.converged
+    assert result.checks["mean_score"].verdict == "skipped"
+
+
+def test_a_kink_stops_the_hessian_but_not_the_score():
+    def sample(rng, theta):
+        return theta[0] + rng.laplace()
+
+    def logpdf(x, theta):
+        return -abs(x - theta[0])
+
+    laplace = Likelihood(sample, logpdf, parameters=("loc",))
+    with pytest.warns(RegularityWarning, match="unsound"):
+        result = estimate(laplace, (0.0,), estimator="hessian", rng=0)
+    assert not result.converged
+    assert result.checks["information_equality"].verdict == "fail"
+    assert estimate(laplace, (0.0,), estimator="score", rng=0).fim[0, 0] == pytest.approx(1.0)
+
+
+def test_sound_models_are_not_suspected():
+    """2,000 runs at the nominal 1e-5 or less: more than two confirmed suspicions has probability below 1e-6."""
+    refused = 0
+    for seed in range(2000):
+        result = estimate("norm", (0.0, 1.0), rtol=0.05, rng=seed, workers=1)
+        refused += result.checks["mean_score"].verdict == "fail"
+    assert refused <= 2
+
+
+# ---------------------------------------------------------------- bad input
+
+GOOD = {"likelihood": "norm", "theta": (0.0, 1.0)}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"likelihood": "nrom"}, "norm"),
+        ({"likelihood": 3}, "likelihood must be"),
+        ({"args": [1]}, "args must be a tuple"),
+        ({"args": (1,)}, "args has 1 constants"),
+        ({"args": ("a",)}, r"args\[0\]"),
+        ({"rtol": -1.0}, "rtol"),
+        ({"rtol": "small"}, "rtol must be a number"),
+        ({"rtol": math.nan}, "rtol"),
+        ({"rtol": 0.0}, "would never be met"),
+        ({"atol": -1e-3}, "atol"),
+        ({"atol": math.inf}, "atol"),
+        ({"confidence": 1.0}, "confidence"),
+        ({"confidence": 95}, "confidence"),
+        ({"draws": 0}, "draws"),
+        ({"draws": 1.5}, "draws"),
+        ({"draws": True}, "draws"),
+        ({"max_draws": -5}, "max_draws"),
+        ({"max_draws": 10}, "max_draws"),
+        ({"draws": 100, "max_draws": 100}, "give one of them"),
+        ({"time_limit": 0}, "time_limit"),
+        ({"time_limit": "1s"}, "time_limit"),
+        ({"estimator": "scores"}, "'score'"),
+        ({"estimator": None}, "estimator"),
+        ({"sampling": "MC"}, "'mc'"),
+        ({"streams": 1}, "streams"),
+        ({"streams": 2.5}, "streams"),
+        ({"streams": 2, "estimator": "covariance"}, "at least 3 streams"),
+        ({"rng": -1}, "rng"),
+        ({"rng": "seed"}, "rng"),
+        ({"rng": 1.0}, "rng"),
+        ({"workers": 0}, "workers"),
+        ({"workers": "all"}, "workers"),
+        ({"progress": "yes"}, "progress"),
+    ],
+    ids=str,
+)
+def test_options_that_cannot_be_used(change, words):
+    with pytest.raises(OptionError, match=words):
+        estimate(**{**GOOD, **change})
+
+
+@pytest.mark.parametrize(
+    ("theta", "words"),
+    [
+        ((0.0,), "needs 2 values"),
+        ((0.0, 1.0, 2.0), "needs 2 values"),
+        ([], "needs 2 values"),
+        (1.0, "needs 2 values"),
+        (np.zeros((2, 2, 2)), "needs 2 values"),
+        (("a", 1.0), "theta must be numbers"),
+        ((0.0, 1j), "theta must be numbers"),
+        (None, "theta"),
+        ((0.0, math.nan), "scale = nan is not finite"),
+        ((math.inf, 1.0), "loc = inf is not finite"),
+        ((0.0, -1.0), "scale = -1 must lie strictly between 0 and inf"),
+        ((0.0, 0.0), "scale"),
+        ([(0.0, 1.0), (0.0, -1.0)], "scale"),
+        ({"loc": 0.0}, "missing"),
+        ({"loc": 0.0, "scale": 1.0, "shape": 2.0}, "unknown"),
+    ],
+    ids=str,
+)
+def test_theta_that_cannot_be_used(theta, words):
+    with pytest.raises(ParameterError, match=words):
+        estimate("norm", theta)
+
+
+def test_a_constraint_is_heard():
+    def sample(rng, theta):
+        return rng.normal(theta[0], theta[1])
+
+    def logpdf(x, theta):
+        return -0.5 * ((x - theta[0]) / theta[1]) ** 2 - log(theta[1])
+
+    def ordered(theta):
+        return theta[0] < theta[1] or "loc must be less than scale"
+
+    likelihood = Likelihood(sample, logpdf, parameters=("loc", "scale"), constraint=ordered)
+    estimate(likelihood, (0.0, 1.0), draws=64)
+    with pytest.raises(ParameterError, match="loc must be less than scale"):
+        estimate(likelihood, (2.0, 1.0))
+
+
+def test_faults_of_the_functions_surface():
+    def sample(rng, theta):
+        return exp(800.0 * rng.random())
+
+    def logpdf(x, theta):
+        return -theta[0] * x
+
+    with pytest.raises(NonFiniteError, match="draw inf"):
+        estimate(Likelihood(sample, logpdf, parameters=("m",)), (1.0,))
+
+    def not_differentiable(x, theta):
+        k = int(theta[0])
+        return k * x
+
+    with pytest.raises(LikelihoodError) as caught:
+        estimate(Likelihood(sample, not_differentiable, parameters=("m",)), (1.0,))
+    assert caught.value.file == __file__
+    assert caught.value.line == not_differentiable.__code__.co_firstlineno + 1
+
+
+def test_progress_is_reported():
+    seen = []
+    result = estimate("norm", (0.0, 1.0), rtol=1e-2, rng=0, progress=lambda draws, error: seen.append((draws, error)))
+    assert seen == [(r.draws, r.relative_error) for r in result.history]
+
+
+def test_a_bar_goes_to_stderr(capsys):
+    estimate("norm", (0.0, 1.0), rtol=1e-2, rng=0, progress=True)
+    captured = capsys.readouterr()
+    assert "draws" in captured.err
+    assert captured.out == ""
