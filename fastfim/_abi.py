@@ -4,9 +4,10 @@ Every block, whatever the likelihood, is one native function
 
     int64 block(double *state, double *theta, int64 *table, int64 n, double *work, double *sums)
 
-``state`` a stream's words, ``theta`` p parameters, ``table`` the words of `words` (length of a draw, draws a chunk,
-constants), ``n`` draws to make, ``work`` and ``sums`` as `fastfim.kernels.Layout` says. So nothing is boxed, nothing is
-allocated, the interpreter's lock is free while a block runs (5 microseconds a call), and code can be kept or moved.
+``state`` a stream's words, ``theta`` p parameters to draw at and p to differentiate at, ``table`` the words of `words`
+(length of a draw, draws a chunk, constants), ``n`` draws to make, ``work`` and ``sums`` as `fastfim.kernels.Layout`
+says. So nothing is boxed, nothing is allocated, the interpreter's lock is free while a block runs (5 microseconds a
+call), and code can be kept or moved.
 """
 
 from __future__ import annotations

@@ -123,12 +123,20 @@ class Job:
         Entropy of the run.
     order
         1: scores; 2: Hessians too.
+    differentiate_at
+        Where the log density is differentiated, if not at ``theta``: the same draws, seen from another point.
     """
 
     model: BoundLikelihood
     theta: NDArray[np.float64]
     seed: int
     order: int
+    differentiate_at: NDArray[np.float64] | None = None
+
+    @property
+    def points(self) -> NDArray[np.float64]:
+        """Where to draw, and behind it where to differentiate."""
+        return np.concatenate([self.theta, self.theta if self.differentiate_at is None else self.differentiate_at])
 
     @property
     def layout(self) -> Layout:
@@ -192,7 +200,7 @@ def compile_for(model: BoundLikelihood, order: int) -> Callable[..., None]:
 def _call(job: Job, state: Any, size: int, work: Any, sums: Any) -> None:
     run, layout, model = compile_for(job.model, job.order), job.layout, job.model
     try:
-        run(state, job.theta, _abi.words((layout.size, layout.chunk), model.args), size, work, sums)
+        run(state, job.points, _abi.words((layout.size, layout.chunk), model.args), size, work, sums)
     except Exception as error:
         raise LikelihoodError(
             f"{model.likelihood.name}: sample or logpdf raised {type(error).__name__}: {error} "
@@ -241,9 +249,10 @@ def _block(recipe: Recipe) -> Callable[..., int]:
     def block(state, theta, table, n, work, sums):  # type: ignore[no-untyped-def]
         size = table[0] if length is None else length
         chunk = table[1]
-        point = private(theta)
         constants = unpack(table)
+        point = private(theta)
         args = prepared(point, constants)
+        there = offset(theta, p)
         rng = open_stream(state)
         draws = carray(work, (chunk, size))
         results = offset(work, chunk * size)
@@ -251,7 +260,7 @@ def _block(recipe: Recipe) -> Callable[..., int]:
         while done < n:
             m = min(chunk, n - done)
             draw_chunk(rng, point, args, draws, m)
-            differentiate_chunk(theta, point, constants, args, draws, results, chunk, m)
+            differentiate_chunk(there, constants, draws, results, chunk, m)
             _sum_chunk(work, size, p, order, chunk, m, sums)
             done += m
         close_stream(rng)
@@ -293,16 +302,16 @@ def _derivative_pass(recipe: Recipe) -> Any:
     score = _nothing if recipe.score is None else _hand_score_pass(recipe)
     hessian = _nothing if recipe.hessian is None or recipe.order == 1 else _hand_hessian_pass(recipe)
 
-    def differentiate_chunk(theta, point, constants, args, draws, results, chunk, m):  # type: ignore[no-untyped-def]
-        automatic(theta, point, constants, args, draws, results, chunk, m)
-        score(theta, point, constants, args, draws, results, chunk, m)
-        hessian(theta, point, constants, args, draws, results, chunk, m)
+    def differentiate_chunk(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+        automatic(theta, constants, draws, results, chunk, m)
+        score(theta, constants, draws, results, chunk, m)
+        hessian(theta, constants, draws, results, chunk, m)
 
     return _jit.inner(differentiate_chunk)
 
 
 @_jit.inner
-def _nothing(theta, point, constants, args, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+def _nothing(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
     pass
 
 
@@ -323,7 +332,7 @@ def _automatic_pass(recipe: Recipe) -> Any:
         step = p if p <= WHOLE_HESSIAN else HESSIAN_ROWS
         lanes, seeds = p, autodiff.seeds(p, p, 2, step)
 
-    def automatic(theta, point, constants, args, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+    def automatic(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
         scores = offset(results, chunk)
         hessians = offset(scores, chunk * p)
         densities = carray(results, (m,))
@@ -345,9 +354,12 @@ def _automatic_pass(recipe: Recipe) -> Any:
 
 def _hand_score_pass(recipe: Recipe) -> Any:
     score, draw_of, offset, p = autodiff.plain(recipe.score), _draw_of(recipe), _abi.offset, recipe.p
+    private, prepared = _abi.private_copy(p), _prepared(recipe, autodiff.plain)
     alone = recipe.hessian is not None or recipe.order == 1
 
-    def hand_score(theta, point, constants, args, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+    def hand_score(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+        point = private(theta)
+        args = prepared(point, constants)
         densities = carray(results, (m,))
         rows = carray(offset(results, chunk), (p, chunk))
         out = np.empty(p)
@@ -365,9 +377,12 @@ def _hand_score_pass(recipe: Recipe) -> Any:
 
 def _hand_hessian_pass(recipe: Recipe) -> Any:
     hessian, draw_of, offset, p = autodiff.plain(recipe.hessian), _draw_of(recipe), _abi.offset, recipe.p
+    private, prepared = _abi.private_copy(p), _prepared(recipe, autodiff.plain)
     pairs = p * (p + 1) // 2
 
-    def hand_hessian(theta, point, constants, args, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+    def hand_hessian(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+        point = private(theta)
+        args = prepared(point, constants)
         rows = carray(offset(results, chunk * (p + 1)), (pairs, chunk))
         out = np.empty((p, p))
         bits = out.view(np.int64)
