@@ -9,7 +9,7 @@ as its value, one call that returns a tuple is several times cheaper::
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from llvmlite import ir
 
@@ -47,7 +47,7 @@ def _gather(e: Emitter, numbers: list[Any]) -> Value:
 
 def _declared(e: Emitter, function: Callable[..., tuple[float, ...]], arity: int) -> Any:
     """``[n x double] f(double...)`` around the compiled function, whose own convention returns by pointer."""
-    compiled = compile_scalar(function, arity)
+    compiled = compile_scalar(cast(Any, function), arity)
     e.context.add_linking_libs((compiled.library,))
     result_type = e.context.get_value_type(compiled.signature.return_type)
     name = f"pure.{compiled.fndesc.mangled_name}"

@@ -93,9 +93,14 @@ def polygamma_function(e: Emitter, n: Value, x: Value) -> Derivatives:
     return e.call(hurwitz.polygamma, n, x), (math.nan, first), (math.nan, math.nan, second)
 
 
-@rule("scipy.special.zeta")
+@rule("scipy.special.zeta", "fastfim.autodiff.numerics.hurwitz.zeta")
 def hurwitz_zeta(e: Emitter, s: Value, q: Value) -> Derivatives:
     return _binary(e, hurwitz.hurwitz, s, q)
+
+
+@rule("fastfim.autodiff.numerics.hurwitz.riemann_zeta")
+def riemann_zeta(e: Emitter, s: Value) -> Derivatives:
+    return _unary(e, hurwitz.riemann_derivatives, s)
 
 
 @rule("scipy.special.zetac")
