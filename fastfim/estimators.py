@@ -58,10 +58,12 @@ class Sums:
 
     @classmethod
     def unpack(cls, totals: Array, p: int, draws: int) -> Sums:
-        """Read rows of (s, packed Y, packed N if there): upper triangles row by row, one row a stream."""
+        """Read rows of (s, packed Y, packed N if there, one count): upper triangles row by row, one row a stream."""
         pairs = p * (p + 1) // 2
         outer = _symmetric(totals[:, p : p + pairs], p)
-        hessian = _symmetric(totals[:, p + pairs : p + 2 * pairs], p) if totals.shape[1] >= p + 2 * pairs else None
+        # the count comes last: with p = 1 it would otherwise be taken for a Hessian
+        with_hessian = totals.shape[1] == p + 2 * pairs + 1
+        hessian = _symmetric(totals[:, p + pairs : p + 2 * pairs], p) if with_hessian else None
         return cls(draws, totals[:, :p].copy(), outer, hessian)
 
 
@@ -92,16 +94,21 @@ def _hessian(sums: Sums) -> Array:
 
 
 def _covariance(sums: Sums) -> Array:
-    """Pseudo-values K I - (K - 1) I_(k), with I_(k) the U-statistic without stream k."""
-    streams = len(sums.score)
-    means = sums.score / sums.draws
-    total = means.sum(axis=0)
-    others = total - means
-    crossed = np.outer(total, total) - np.einsum("ki,kj->ij", means, means)
-    with_k = np.einsum("ki,kj->kij", means, others)
-    without_k = crossed - with_k - with_k.swapaxes(1, 2)
-    pseudo: Array = sums.outer / sums.draws - crossed / (streams - 1) + without_k / (streams - 2)
+    """Pseudo-values K I - (K - 1) I_(k), with I_(k) the U-statistic without stream k.
+
+    With V_k the covariance within stream k and d_k the deviation of its mean score from that of all streams, they are
+    V_k + K / (K - 2) d_k d_k^T - sum_l d_l d_l^T / ((K - 1) (K - 2)): symmetric to the last bit, with no cancellation
+    beyond that of V_k, and a mean that is positive semidefinite.
+    """
+    streams, means = len(sums.score), sums.score / sums.draws
+    between = _squares(means - means.mean(axis=0))
+    pseudo: Array = sums.outer / sums.draws - _squares(means) + streams / (streams - 2) * between
+    pseudo -= between.sum(axis=0) / ((streams - 1) * (streams - 2))
     return pseudo
+
+
+def _squares(vectors: Array) -> Array:
+    return vectors[:, :, None] * vectors[:, None, :]
 
 
 ESTIMATORS = {
@@ -130,4 +137,5 @@ def scale(sums: Sums, estimator: str) -> Array:
 def standard_error(matrices: Array, scale: Array) -> Array:
     """Standard error of the mean of the replicates, with the rounding floor added in quadrature."""
     spread = matrices.std(axis=0, ddof=1) / np.sqrt(len(matrices))
-    return np.hypot(spread, ROUNDING_FLOOR * scale)
+    error: Array = np.hypot(spread, ROUNDING_FLOOR * scale)
+    return error
