@@ -3,20 +3,31 @@
 The K streams of a run each give an unbiased estimate F_k of the information; ``fim`` is their mean, ``standard_error``
 their standard deviation over the root of K, and the replicates themselves are kept.
 
->>> result = fastfim.estimate("gamma", (2.0, 0.5), rtol=1e-3, rng=1)  # doctest: +SKIP
->>> result.fim, result.standard_error                                 # doctest: +SKIP
->>> result.crlb(n=100).interval(0.9)                                  # doctest: +SKIP
+>>> import fastfim
+>>> result = fastfim.estimate("norm", (0.0, 2.0), estimator="hessian", draws=20_000, rtol=0.1, rng=1)
+>>> result.fim.round(2)
+array([[0.25, 0.  ],
+       [0.  , 0.5 ]])
+>>> low, high = result.standard_errors(n=100).interval(0.9)
+>>> bool(low[0] < 0.2 < high[0])
+True
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from . import derived, files, printing, spectrum
+from .errors import CheckpointError, OptionError
+from .estimators import standard_error
+from .quantity import Quantity
+from .stopping import critical_value, relative_error
 
 Array = NDArray[np.float64]
 
@@ -117,7 +128,7 @@ class FisherEstimate:
             object.__setattr__(self, name, _frozen(getattr(self, name)))
         object.__setattr__(self, "parameters", tuple(self.parameters))
         object.__setattr__(self, "history", tuple(self.history))
-        object.__setattr__(self, "checks", MappingProxyType(dict(self.checks)))
+        object.__setattr__(self, "checks", dict(self.checks))
 
     @classmethod
     def stack(cls, estimates: Sequence[FisherEstimate]) -> FisherEstimate:
@@ -161,10 +172,198 @@ class FisherEstimate:
         return True
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.array(self.fim, dtype=dtype, copy=copy)  # type: ignore[arg-type]
+        return np.array(self.fim, dtype=dtype, copy=copy)
 
     def __str__(self) -> str:
-        return f"{self.fim}\n+- {self.standard_error}"
+        return printing.text(self)
+
+    def _repr_html_(self) -> str:
+        return printing.html(self)
+
+    # Quantities that follow from the matrix
+
+    def inverse(self) -> Quantity:
+        """Inverse of the matrix: the least covariance of an unbiased estimator from one observation."""
+        return self._quantity(derived.inverse, self.parameters, self.parameters)
+
+    def crlb(self, n: float = 1) -> Quantity:
+        """Cramér-Rao lower bound on the variance of each parameter's estimator from ``n`` observations.
+
+        Raises
+        ------
+        OptionError
+            If ``n`` is not a positive number.
+        """
+        return self._quantity(partial(derived.crlb, n=_positive(n)), self.parameters)
+
+    def standard_errors(self, n: float = 1) -> Quantity:
+        """Square root of `crlb`: the standard error that an efficient estimator reaches with ``n`` observations.
+
+        Raises
+        ------
+        OptionError
+            If ``n`` is not a positive number.
+        """
+        return self._quantity(partial(derived.standard_errors, n=_positive(n)), self.parameters)
+
+    def correlation(self) -> Quantity:
+        """Correlation matrix of an efficient estimator."""
+        return self._quantity(derived.correlation, self.parameters, self.parameters)
+
+    def eigenvalues(self) -> Quantity:
+        """Eigenvalues in ascending order; those too close to be told apart are a cluster with Weyl bounds."""
+        return self._quantity(spectrum.eigenvalues, tuple(str(k + 1) for k in range(len(self.parameters))))
+
+    def logdet(self) -> Quantity:
+        """Logarithm of the determinant."""
+        return self._quantity(derived.logdet)
+
+    def condition_number(self) -> Quantity:
+        """Largest eigenvalue over the least."""
+        return self._quantity(spectrum.condition_number)
+
+    def jeffreys(self) -> Quantity:
+        """Jeffreys' prior density at ``theta``, not normalized: the square root of the determinant."""
+        return self._quantity(derived.jeffreys)
+
+    def _quantity(self, function: Callable[[Array], Quantity], *labels: tuple[str, ...]) -> Quantity:
+        if self.points:
+            return Quantity.stack([point._quantity(function, *labels) for point in self.points])
+        return replace(function(self.replicates), labels=labels)
+
+    # New estimates from old
+
+    def __mul__(self, n: Any) -> FisherEstimate:
+        """The information in ``n`` independent observations."""
+        n = _positive(n)
+        if self.points:
+            return FisherEstimate.stack([point * n for point in self.points])
+        arrays = {name: n * getattr(self, name) for name in ("fim", "standard_error", "replicates")}
+        return replace(self, **arrays, atol=n * self.atol)
+
+    __rmul__ = __mul__
+    # so that a NumPy number times an estimate comes here, too
+    __array_priority__ = 1000.0
+
+    def __add__(self, other: Any) -> FisherEstimate:
+        """The information in two independent experiments on the same parameters.
+
+        Replicates are added stream by stream, which is right whether or not the two share random numbers.
+        """
+        if not isinstance(other, FisherEstimate):
+            return NotImplemented
+        _require_addable(self, other)
+        if self.points:
+            return FisherEstimate.stack([a + b for a, b in zip(self.points, other.points, strict=True)])
+        return _sum(self, other)
+
+    # Files
+
+    def save(self, path: files.PathLike) -> None:
+        """Write the estimate to ``path`` for `fastfim.load`: a .npz archive, whatever its name."""
+        arrays = {name: getattr(self, name) for name in STACKED}
+        points = [_record(point) for point in self.points or (self,)]
+        files.write(path, arrays, {"content": "estimate", "stacked": bool(self.points), "points": points})
+
+
+def load(path: files.PathLike) -> FisherEstimate:
+    """Read an estimate that `FisherEstimate.save` wrote.
+
+    Raises
+    ------
+    CheckpointError
+        The file is damaged, or holds something else.
+    OSError
+        There is no such file, or it cannot be read.
+    """
+    arrays, record = files.read(path)
+    try:
+        stacked, points = record["stacked"], record["points"]
+        if not stacked:
+            return _restored(points[0], arrays)
+        parts = [{name: arrays[name][i] for name in STACKED} for i in range(len(points))]
+        return FisherEstimate.stack([_restored(point, part) for point, part in zip(points, parts, strict=True)])
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise CheckpointError(f"{path} does not hold an estimate, or is damaged ({error!r})") from error
+
+
+def _record(estimate: FisherEstimate) -> dict[str, Any]:
+    """All that is not an array, fit for JSON."""
+    record = {f.name: getattr(estimate, f.name) for f in fields(estimate) if f.name not in (*STACKED, "points")}
+    return record | {
+        "seed": None if estimate.seed is None else hex(estimate.seed),
+        "draws": int(estimate.draws),
+        "streams": int(estimate.streams),
+        "converged": bool(estimate.converged),
+        "history": [[int(r.draws), float(r.seconds), float(r.relative_error)] for r in estimate.history],
+        "checks": {name: asdict(check) | _floats(check) for name, check in estimate.checks.items()},
+        **{name: float(record[name]) for name in _FLOATS},
+    }
+
+
+_FLOATS = ("elapsed", "relative_error", "variance_reduction", "confidence", "rtol", "atol")
+
+
+def _floats(check: Check) -> dict[str, float]:
+    return {"figure": float(check.figure), "p_value": float(check.p_value)}
+
+
+def _restored(record: dict[str, Any], arrays: Mapping[str, Array]) -> FisherEstimate:
+    seed = record["seed"]
+    record = record | {
+        "seed": None if seed is None else int(seed, 16),
+        "history": [Round(*values) for values in record["history"]],
+        "checks": {name: Check(**check) for name, check in record["checks"].items()},
+    }
+    record |= {name: arrays[name] for name in STACKED}
+    return FisherEstimate(**record)
+
+
+def _sum(a: FisherEstimate, b: FisherEstimate) -> FisherEstimate:
+    fim, replicates = a.fim + b.fim, a.replicates + b.replicates
+    root = np.sqrt(np.clip(np.diagonal(fim), 0.0, None))
+    scale = np.outer(root, root)
+    error = standard_error(replicates, scale)
+    return replace(
+        a,
+        fim=fim,
+        standard_error=error,
+        replicates=replicates,
+        draws=a.draws + b.draws,
+        seed=a.seed if a.seed == b.seed else None,
+        estimator=_joined((a.estimator, b.estimator)),
+        sampling=_joined((a.sampling, b.sampling)),
+        converged=a.converged and b.converged,
+        message="\n".join(dict.fromkeys(filter(None, (a.message, b.message)))),
+        elapsed=a.elapsed + b.elapsed,
+        relative_error=relative_error(critical_value(a.confidence, a.streams) * error, scale),
+        history=(),
+        variance_reduction=float("nan"),
+        checks=_worst_checks((a, b), "experiment"),
+        rtol=max(a.rtol, b.rtol),
+        atol=a.atol + b.atol,
+        likelihood=" + ".join(filter(None, (a.likelihood, b.likelihood))),
+    )
+
+
+def _require_addable(a: FisherEstimate, b: FisherEstimate) -> None:
+    """Refuse estimates that do not speak of the same parameters, stream by stream."""
+    for name in ("parameters", "streams", "confidence"):
+        ours, theirs = getattr(a, name), getattr(b, name)
+        if ours != theirs:
+            raise OptionError(f"a + b needs the same {name} on both sides; got {ours} and {theirs}")
+    if not np.array_equal(a.theta, b.theta):
+        raise OptionError(f"a + b needs the same theta on both sides; got {a.theta.tolist()} and {b.theta.tolist()}")
+
+
+def _positive(n: Any) -> float:
+    try:
+        number = float("nan") if isinstance(n, (bool, str)) else float(n)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not 0.0 < number < float("inf"):
+        raise OptionError(f"n, the number of observations, must be a positive number; got {n!r}")
+    return number
 
 
 def _frozen(values: Any, dtype: Any = np.float64) -> Any:
@@ -176,7 +375,7 @@ def _frozen(values: Any, dtype: Any = np.float64) -> Any:
     return array
 
 
-def _joined(words: Iterator[str]) -> str:
+def _joined(words: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(words))
 
 
@@ -190,11 +389,11 @@ def _one_after_another(points: Sequence[FisherEstimate]) -> tuple[Round, ...]:
     return tuple(rounds)
 
 
-def _worst_checks(points: Sequence[FisherEstimate]) -> dict[str, Check]:
-    """For each check the outcome at the point where it went worst."""
+def _worst_checks(points: Sequence[FisherEstimate], what: str = "point") -> dict[str, Check]:
+    """For each check the outcome at the point (or in the experiment) where it went worst."""
     worst: dict[str, Check] = {}
     for i, point in enumerate(points):
         for name, check in point.checks.items():
             if name not in worst or VERDICTS.index(check.verdict) > VERDICTS.index(worst[name].verdict):
-                worst[name] = replace(check, message=f"point {i}: {check.message}")
+                worst[name] = replace(check, message=f"{what} {i}: {check.message}")
     return worst
