@@ -21,9 +21,10 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 from numpy.typing import NDArray
+
+from ._jit import intrinsic
 
 FLOATS = types.CPointer(types.float64)
 INTS = types.CPointer(types.int64)

@@ -7,6 +7,7 @@ that the compiler may assume (``fastmath=True`` removes ``isfinite`` tests and b
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -14,7 +15,7 @@ import llvmlite.binding
 from llvmlite import ir
 from numba import cfunc, njit, types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic as _intrinsic
 
 STRICT = frozenset({"contract", "nsz"})
 SUMMING = STRICT | {"reassoc"}
@@ -27,6 +28,11 @@ NO_WRAPPERS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": T
 
 #: Options of functions of our own that stand by themselves; their machine code is kept on disk.
 STANDALONE: dict[str, Any] = {"error_model": "numpy", "fastmath": set(STRICT), "nogil": True, "cache": True}
+
+
+def intrinsic(function: Callable[..., Any]) -> Any:
+    """`numba.extending.intrinsic`, for type checkers."""
+    return _intrinsic(function)
 
 
 def inline(function: Any) -> Any:

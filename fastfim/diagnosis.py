@@ -64,9 +64,9 @@ def _first_unwritten(values: Any) -> int:
 
 def _faults(chunk: Chunk) -> list[tuple[str, int]]:
     """(what, index) of the earliest draw at fault; of several faults in it, the first that explains the others."""
-    named = (("draw", chunk.draws), ("log density", chunk.logpdf[:, None]), ("score", chunk.scores))
+    named = [("draw", chunk.draws), ("log density", chunk.logpdf[:, None]), ("score", chunk.scores)]
     if chunk.hessians is not None:
-        named = (*named, ("Hessian", chunk.hessians))
+        named.append(("Hessian", chunk.hessians))
     bad = [(what, ~np.isfinite(values).all(axis=1)) for what, values in named]
     faults = [(int(rows.argmax()), k, what) for k, (what, rows) in enumerate(bad) if rows.any()]
     return [(what, index) for index, _, what in sorted(faults)[:1]]

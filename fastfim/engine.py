@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from . import stopping
 from .catalogue import catalogue
+from .control import fit
 from .diagnosis import check_by_hand, raise_for
 from .errors import ConvergenceWarning, OptionError, RegularityWarning
 from .estimators import ESTIMATORS, Sums
@@ -34,6 +35,7 @@ from .judging import Look, judge
 from .kernels import Job, compile_for, run_block
 from .likelihood import BoundLikelihood, Likelihood
 from .options import Options
+from .pilot import Pilot, draw_pilot, pilot_size
 from .progress import reporter
 from .result import FisherEstimate, Round
 from .workers import OrderedMap, mapper
@@ -80,7 +82,7 @@ def estimate(
         stream) is always completed.
     estimator
         ``"score"``: mean outer product of scores; ``"covariance"``: covariance of the score; ``"hessian"``: minus the
-        mean Hessian; ``"auto"``.
+        mean Hessian; ``"bartlett"``: control variates from both Bartlett identities; ``"auto"``.
     sampling
         ``"mc"``: independent pseudo-random draws; ``"auto"``.
     streams
@@ -153,21 +155,30 @@ def _run(model: BoundLikelihood, theta: NDArray[np.float64], options: Options) -
     compile_for(model, job.order)
     check_by_hand(job)
     deadline = math.inf if options.time_limit is None else started + options.time_limit
+    pilot = _pilot(job, options)
+    control = None if pilot is None else fit(pilot)
+    spent = 0 if pilot is None else pilot.draws
     look: Look | None = None
     history: list[Round] = []
     with mapper(options.workers) as ordered_map, reporter(options.progress, options.rtol) as report:
-        for totals, draws in _rounds(job, options, ordered_map, deadline):
-            look = judge(Sums.unpack(totals, len(theta), draws), options, look)
-            history.append(Round(look.draws, perf_counter() - started, look.relative_error))
-            report(look.draws, look.relative_error)
+        for totals, draws in _rounds(job, options, spent, ordered_map, deadline):
+            look = judge(Sums.unpack(totals, len(theta), draws), options, control, look)
+            history.append(Round(look.draws + spent, perf_counter() - started, look.relative_error))
+            report(look.draws + spent, look.relative_error)
             if look.ended:
                 break
     assert look is not None  # the first round is always completed
-    return _result(job, options, look, tuple(history), perf_counter() - started)
+    return _result(job, options, look, tuple(history))
+
+
+def _pilot(job: Job, options: Options) -> Pilot | None:
+    if not ESTIMATORS[options.estimator].needs_pilot:
+        return None
+    return draw_pilot(job, pilot_size(options.streams, options.draws or options.max_draws))
 
 
 def _rounds(
-    job: Job, options: Options, ordered_map: OrderedMap, deadline: float
+    job: Job, options: Options, spent: int, ordered_map: OrderedMap, deadline: float
 ) -> Iterator[tuple[NDArray[np.float64], int]]:
     """After each round: the sums of every stream, and how many draws a stream they are over.
 
@@ -175,7 +186,7 @@ def _rounds(
     """
     totals = np.zeros((options.streams, job.layout.sums))
     done = first = 0
-    for target in stopping.rounds(options.budget):
+    for target in stopping.rounds(options.budget(spent)):
         sizes = list(enumerate(stopping.blocks(target - done, job.layout.block), first))
         first += len(sizes)
         for k in range(0, len(sizes), BLOCKS_TOGETHER):
@@ -201,8 +212,9 @@ def _run_task(job: Job, task: tuple[int, int, int]) -> NDArray[np.float64]:
     return run_block(job, *task)
 
 
-def _result(job: Job, options: Options, look: Look, history: tuple[Round, ...], elapsed: float) -> FisherEstimate:
-    message = _message(options, look, elapsed)
+def _result(job: Job, options: Options, look: Look, history: tuple[Round, ...]) -> FisherEstimate:
+    draws, seconds = history[-1].draws, history[-1].seconds
+    message = _message(options, look, draws)
     if look.unsound:
         warnings.warn(message, RegularityWarning, stacklevel=4)
     elif not look.converged and options.draws is None:
@@ -213,14 +225,14 @@ def _result(job: Job, options: Options, look: Look, history: tuple[Round, ...], 
         replicates=look.matrices,
         parameters=job.model.parameters,
         theta=job.theta,
-        draws=look.draws,
+        draws=draws,
         streams=options.streams,
         seed=options.seed,
         estimator=options.estimator,
         sampling=options.sampling,
         converged=look.converged,
         message=message,
-        elapsed=elapsed,
+        elapsed=seconds,
         relative_error=look.relative_error,
         history=history,
         variance_reduction=look.variance_reduction,
@@ -232,9 +244,9 @@ def _result(job: Job, options: Options, look: Look, history: tuple[Round, ...], 
     )
 
 
-def _message(options: Options, look: Look, elapsed: float) -> str:
+def _message(options: Options, look: Look, draws: int) -> str:
     """One sentence: how the run ended, and what it would take to go on."""
-    reached = f"a relative error of {look.relative_error:.2g} after {look.draws:,} draws"
+    reached = f"a relative error of {look.relative_error:.2g} after {draws:,} draws"
     if look.unsound:
         return f"ended as unsound with {reached}: see checks"
     if look.converged:
@@ -245,7 +257,7 @@ def _message(options: Options, look: Look, elapsed: float) -> str:
         needed = "the checks are not settled: more draws would tell"
     if options.draws is not None:
         return f"the fixed budget gave {reached}" + (f"; {needed}" if needed else "")
-    if options.max_draws is not None and look.draws + options.streams > options.max_draws:
+    if options.max_draws is not None and draws + options.streams > options.max_draws:
         reason = f"max_draws = {options.max_draws:,}"
     elif options.time_limit is not None:
         reason = f"time_limit = {options.time_limit:g} s"

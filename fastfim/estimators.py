@@ -1,10 +1,11 @@
 """From sums to matrices: one unbiased estimate of the information a stream.
 
 With the score s and the Hessian H of a draw, E[s] = 0 and E[s s^T] = -E[H] (Bartlett's identities, 1953), so there are
-three unbiased estimators. With s_k, Y_k, N_k the means of s, s s^T and -H over the draws of stream k of K:
+several unbiased estimators. With s_k, Y_k, N_k the means of s, s s^T and -H over the draws of stream k of K:
 
 - ``score``: Y_k, the mean outer product of scores;
 - ``hessian``: N_k;
+- ``bartlett``: N_k less its regression on the controls s and Y - N, whose means are zero (see `fastfim.control`);
 - ``covariance``: the covariance of the score. It also holds for a density known up to a factor that depends on theta,
   whose score has a mean. Taken over streams,
 
@@ -24,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,23 +79,27 @@ def _symmetric(packed: Array, p: int) -> Array:
 
 @dataclass(frozen=True)
 class Estimator:
-    """One row of `ESTIMATORS`: how to get replicates, whether they need Hessians, the least number of streams."""
+    """One row of `ESTIMATORS`: how to get replicates, whether they need Hessians, the least number of streams.
 
-    replicates: Callable[[Sums], Array]
+    ``replicates(sums, control)`` gets the control variates of `fastfim.control` if ``needs_pilot``, else None.
+    """
+
+    replicates: Callable[[Sums, Any], Array]
     needs_hessian: bool
+    needs_pilot: bool = False
     least_streams: int = 2
 
 
-def _score(sums: Sums) -> Array:
+def _score(sums: Sums, control: Any = None) -> Array:
     return sums.outer / sums.draws
 
 
-def _hessian(sums: Sums) -> Array:
+def _hessian(sums: Sums, control: Any = None) -> Array:
     assert sums.negative_hessian is not None
     return sums.negative_hessian / sums.draws
 
 
-def _covariance(sums: Sums) -> Array:
+def _covariance(sums: Sums, control: Any = None) -> Array:
     """Pseudo-values K I - (K - 1) I_(k), with I_(k) the U-statistic without stream k.
 
     With V_k the covariance within stream k and d_k the deviation of its mean score from that of all streams, they are
@@ -107,6 +113,11 @@ def _covariance(sums: Sums) -> Array:
     return pseudo
 
 
+def _bartlett(sums: Sums, control: Any = None) -> Array:
+    matrices: Array = control.replicates(sums)
+    return matrices
+
+
 def _squares(vectors: Array) -> Array:
     return vectors[:, :, None] * vectors[:, None, :]
 
@@ -115,12 +126,13 @@ ESTIMATORS = {
     "score": Estimator(_score, needs_hessian=False),
     "covariance": Estimator(_covariance, needs_hessian=False, least_streams=3),
     "hessian": Estimator(_hessian, needs_hessian=True),
+    "bartlett": Estimator(_bartlett, needs_hessian=True, needs_pilot=True),
 }
 
 
-def replicates(sums: Sums, estimator: str) -> Array:
+def replicates(sums: Sums, estimator: str, control: Any = None) -> Array:
     """One unbiased estimate a stream, shape (K, p, p)."""
-    return ESTIMATORS[estimator].replicates(sums)
+    return ESTIMATORS[estimator].replicates(sums, control)
 
 
 def scale(sums: Sums, estimator: str) -> Array:

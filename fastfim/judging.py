@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import estimators, soundness, stopping
+from .control import ControlVariates
 from .estimators import Sums
 from .options import Options
 from .result import Check
@@ -26,6 +27,7 @@ ASSUMES = {
     "score": {"mean_score": soundness.mean_score},
     "covariance": {},
     "hessian": {"mean_score": soundness.mean_score, "information_equality": soundness.information_equality},
+    "bartlett": {"mean_score": soundness.mean_score, "information_equality": soundness.information_equality},
 }
 #: Draws after which a test that found too few events ends the run.
 PATIENCE = 2**24
@@ -83,9 +85,10 @@ class Look:
         return {name: _check(name, f, name in self.confirmed, parameters) for name, f in self.findings.items()}
 
 
-def judge(sums: Sums, options: Options, previous: Look | None) -> Look:
+def judge(sums: Sums, options: Options, control: ControlVariates | None, previous: Look | None) -> Look:
     """Look at a run after a round."""
-    matrices, scale = estimators.replicates(sums, options.estimator), estimators.scale(sums, options.estimator)
+    matrices = estimators.replicates(sums, options.estimator, control)
+    scale = estimators.scale(sums, options.estimator)
     error = estimators.standard_error(matrices, scale)
     half_width = stopping.critical_value(options.confidence, options.streams) * error
     within = stopping.met(half_width, scale, options.rtol, options.atol)

@@ -47,12 +47,11 @@ class Options:
     workers: Any
     progress: bool | Callable[..., Any]
 
-    @property
-    def budget(self) -> int | None:
-        """Draws a stream at most: a fixed budget is rounded up, a limit down."""
+    def budget(self, spent: int) -> int | None:
+        """Draws a stream at most, with ``spent`` draws gone: a fixed budget is rounded up, a limit down."""
         if self.draws is not None:
-            return -(-self.draws // self.streams)
-        return None if self.max_draws is None else self.max_draws // self.streams
+            return max(1, -(-(self.draws - spent) // self.streams))
+        return None if self.max_draws is None else max(1, (self.max_draws - spent) // self.streams)
 
     @classmethod
     def of(

@@ -82,7 +82,8 @@ def information_equality(sums: Sums, level: float = SUSPICION) -> Finding:
 
 def _sizes(sums: Sums) -> Array:
     """Root mean square of each parameter's score."""
-    return np.sqrt(np.einsum("kii->i", sums.outer) / (sums.draws * len(sums.outer)))
+    sizes: Array = np.sqrt(np.einsum("kii->i", sums.outer) / (sums.draws * len(sums.outer)))
+    return sizes
 
 
 def _uninformed(sums: Sums) -> NDArray[np.bool_]:

@@ -25,9 +25,7 @@ from fastfim import (
 )
 
 SEEDS, LEVEL = 120, 1e-7
-EVERY_CASE = [
-    pytest.param(name, case, id=f"{name}{case.theta}") for name, cases in CASES.items() for case in cases
-]
+EVERY_CASE = [pytest.param(name, case, id=f"{name}{case.theta}") for name, cases in CASES.items() for case in cases]
 
 # ---------------------------------------------------------------- right
 

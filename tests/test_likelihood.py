@@ -59,7 +59,7 @@ def test_names_domains_and_length_may_depend_on_the_constants():
     assert bound.parameters == ("b0", "b1", "b2")
     assert bound.domain == (positive,) * 3
     assert bound.size == 7
-    with pytest.raises(OptionError, match="parameters is a function of args, and .* failed"):
+    with pytest.raises(OptionError, match=r"parameters is a function of args, and .* failed"):
         model.bind((3.0,))
 
 

@@ -1,0 +1,118 @@
+"""Control variates from the Bartlett identities: the same matrix with far less noise.
+
+With s the score, Y = s s^T and N = -Hessian, E[s] = 0 and E[D] = 0 for D = Y - N. So for any fixed coefficients
+
+    I_e = mean( N_e - beta_e^T [s ; vech D] )
+
+is unbiased for entry e: beta = 0 is the Hessian estimator, the beta that picks -D_e the score estimator, and the
+regression of N_e on the controls has the least variance of all. The coefficients come from a pilot sample that is used
+for nothing else, so that they are independent of the draws they meet, and the estimate stays exactly unbiased. Being
+linear in the sums that a run keeps anyway, it costs nothing but the Hessian.
+
+The controls are often collinear (in an exponential family N is constant; supports are discrete; for t, N itself is a
+combination of them). Hence a least-squares solution by singular values with a relative cut-off: directions that the
+pilot cannot tell apart get no coefficient. Up to `FULL_UP_TO` parameters every entry is regressed on all controls,
+beyond only entry (i, j) on [s_i, s_j, D_ij].
+
+>>> rng = np.random.default_rng(0)
+>>> x = rng.normal(size=(500, 1))                       # location of a normal: s = x, N = 1
+>>> fit(Pilot(x, np.full((500, 1), -1.0))).values
+array([[0., 0.]])
+
+Sources: Bartlett (1953); Glynn and Szechtman (2002) on control variates as regression.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .estimators import Sums
+from .pilot import Pilot
+
+Array = NDArray[np.float64]
+
+#: Parameters up to which each entry uses all controls; with more, a pilot cannot afford p (p + 3) / 2 of them.
+FULL_UP_TO = 9
+#: Singular values below this share of the largest are noise, and so is a spread below this share of a column's size.
+CUTOFF, LEAST_SPREAD = 1e-10, 1e-12
+
+
+@dataclass(frozen=True)
+class ControlVariates:
+    """Coefficients of c controls for each of E = p (p + 1) / 2 entries.
+
+    Attributes
+    ----------
+    indices
+        Which of the controls [s ; vech D], shape (E, c).
+    values
+        Their coefficients, shape (E, c).
+    """
+
+    indices: NDArray[np.intp]
+    values: Array
+
+    def replicates(self, sums: Sums) -> Array:
+        """One unbiased matrix a stream, shape (K, p, p)."""
+        assert sums.negative_hessian is not None
+        rows, columns = np.triu_indices(sums.score.shape[1])
+        hessian = sums.negative_hessian[:, rows, columns] / sums.draws
+        outer = sums.outer[:, rows, columns] / sums.draws
+        controls = np.concatenate([sums.score / sums.draws, outer - hessian], axis=1)
+        packed = hessian - np.einsum("kec,ec->ke", controls[:, self.indices], self.values)
+        matrices = np.empty_like(sums.outer)
+        matrices[:, rows, columns] = packed
+        matrices[:, columns, rows] = packed
+        return matrices
+
+
+def fit(pilot: Pilot) -> ControlVariates:
+    """Coefficients from the draws of a pilot with Hessians."""
+    scores, hessians = pilot.scores, pilot.hessians
+    assert hessians is not None
+    p = scores.shape[1]
+    rows, columns = np.triu_indices(p)
+    products = scores[:, rows] * scores[:, columns]
+    # D is a difference, and noise where it is small against its terms
+    sizes = np.concatenate([_norms(scores), np.hypot(_norms(products), _norms(hessians))])
+    design, lengths = _standardized(np.concatenate([scores, products + hessians], axis=1), sizes)
+    target, scales = _standardized(-hessians, _norms(hessians))
+    entries = len(rows)
+    if p <= FULL_UP_TO:
+        indices = np.tile(np.arange(len(lengths)), (entries, 1))
+        solution = _regress(design, target)
+    else:
+        indices = np.stack([rows, columns, p + np.arange(entries)], axis=1)
+        solution = _regress_each(design, target, indices)
+    return ControlVariates(indices, solution * scales[:, None] / lengths[indices])
+
+
+def _norms(values: Array) -> Array:
+    norms: Array = np.sqrt((values**2).sum(axis=0))
+    return norms
+
+
+def _standardized(values: Array, sizes: Array) -> tuple[Array, Array]:
+    """Centred columns of unit length, and their lengths; columns that are constant to rounding become zero."""
+    centred = values - values.mean(axis=0)
+    lengths = _norms(centred)
+    varies = lengths > LEAST_SPREAD * sizes
+    return np.where(varies, centred, 0.0) / np.where(varies, lengths, 1.0), np.where(varies, lengths, 1.0)
+
+
+def _regress(design: Array, target: Array) -> Array:
+    """Least squares with a relative cut-off: shape (targets, controls)."""
+    solution: Array = np.asarray(np.linalg.lstsq(design, target, rcond=CUTOFF)[0], dtype=np.float64).T
+    return solution
+
+
+def _regress_each(design: Array, target: Array, indices: NDArray[np.intp]) -> Array:
+    """The same for few controls a target, all at once, from inner products."""
+    few = [design[:, indices[:, k]] for k in range(indices.shape[1])]
+    gram = np.array([[np.einsum("ne,ne->e", a, b) for b in few] for a in few]).transpose(2, 0, 1)
+    moments = np.array([np.einsum("ne,ne->e", a, target) for a in few]).T
+    solution: Array = np.einsum("eab,eb->ea", np.linalg.pinv(gram, rcond=CUTOFF, hermitian=True), moments)
+    return solution

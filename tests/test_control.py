@@ -1,0 +1,137 @@
+"""Control variates from both identities: unbiased whatever the coefficients, and worth their factor in draws."""
+
+import math
+
+import numpy as np
+import pytest
+from oracles import CASES
+from scipy import stats
+
+from fastfim import Likelihood, control, estimate
+from fastfim.control import ControlVariates, fit
+from fastfim.estimators import Sums, replicates
+from fastfim.pilot import Pilot, pilot_size
+
+
+def draws_of(rng, n, p):
+    """Scores and Hessians of a made-up model with E[s] = 0 and E[s s^T + H] = 0: H = -(s s^T + noise)."""
+    scores = rng.normal(size=(n, p))
+    noise = rng.normal(size=(n, p, p))
+    hessians = -(scores[:, :, None] * scores[:, None, :] + noise + noise.swapaxes(1, 2))
+    return scores, hessians
+
+
+def pilot_of(scores, hessians):
+    rows, columns = np.triu_indices(scores.shape[1])
+    return Pilot(scores, hessians[:, rows, columns])
+
+
+@pytest.mark.parametrize("p", [1, 2, 4, 12])
+def test_any_coefficients_give_what_the_formula_says(p):
+    """The same by explicit loops over entries and controls, exactly symmetric."""
+    rng = np.random.default_rng(p)
+    scores, hessians = (a.reshape(3, 5, *a.shape[1:]) for a in draws_of(rng, 15, p))
+    outer = np.einsum("kni,knj->kij", scores, scores)
+    sums = Sums(5, scores.sum(1), outer, -hessians.sum(1))
+    entries = p * (p + 1) // 2
+    indices = rng.integers(0, p + entries, size=(entries, 3))
+    values = rng.normal(size=(entries, 3))
+    found = replicates(sums, "bartlett", ControlVariates(indices, values))
+    pairs = list(zip(*np.triu_indices(p), strict=True))
+    for k in range(3):
+        mean_score, mean_outer, mean_n = scores[k].mean(0), outer[k] / 5, -hessians[k].mean(0)
+        controls = [*mean_score, *((mean_outer - mean_n)[i, j] for i, j in pairs)]
+        for e, (i, j) in enumerate(pairs):
+            expected = mean_n[i, j] - sum(values[e, c] * controls[indices[e, c]] for c in range(3))
+            assert found[k, i, j] == pytest.approx(expected, rel=1e-12, abs=1e-12)
+            assert found[k, i, j] == found[k, j, i]
+
+
+@pytest.mark.parametrize("p", [1, 3, 9, 10, 14])
+def test_coefficients_are_those_of_least_squares(p):
+    rng = np.random.default_rng(p)
+    scores, hessians = draws_of(rng, 3000, p)
+    found = fit(pilot_of(scores, hessians))
+    rows, columns = np.triu_indices(p)
+    difference = (scores[:, :, None] * scores[:, None, :] + hessians)[:, rows, columns]
+    controls = np.concatenate([scores, difference], axis=1)
+    for e in range(0, len(rows), 7):
+        design = np.column_stack([np.ones(len(scores)), controls[:, found.indices[e]]])
+        response = -hessians[:, rows[e], columns[e]]
+        fitted = design[:, 1:] @ found.values[e]
+        residual = response - fitted
+        best = response - design @ np.linalg.lstsq(design, response, rcond=None)[0]
+        assert residual.std() <= best.std() * (1 + 1e-9)
+
+
+def test_collinear_and_constant_controls_do_no_harm():
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(500, 1)) @ np.ones((1, 3))  # three times the same score
+    hessians = -np.ones((500, 3, 3)) + 1e-16 * rng.normal(size=(500, 3, 3))
+    found = fit(pilot_of(scores, hessians))
+    assert np.abs(found.values).max() < 10
+    fewer = fit(pilot_of(scores[:2], hessians[:2]))
+    assert np.isfinite(fewer.values).all()
+
+
+EVERY_CASE = [pytest.param(name, case, id=f"{name}{case.theta}") for name, cases in CASES.items() for case in cases]
+SEEDS, LEVEL = 80, 1e-7
+
+
+@pytest.mark.parametrize(("name", "case"), EVERY_CASE)
+def test_z_scores_follow_students_t(name, case):
+    """Two tests an entry at 1e-7: a false alarm anywhere among some 130 entries has a probability below 1e-4."""
+    exact = case.exact
+    runs = [
+        estimate(name, case.theta, case.args, draws=16_384, estimator="bartlett", rng=seed, workers=1, rtol=1e-9)
+        for seed in range(SEEDS)
+    ]
+    scale = np.sqrt(np.outer(np.diag(exact), np.diag(exact)))
+    for i, j in zip(*np.triu_indices(len(exact)), strict=True):
+        error = np.array([run.fim[i, j] for run in runs]) - exact[i, j]
+        spread = np.array([run.standard_error[i, j] for run in runs])
+        if np.median(spread) < 1e-10 * scale[i, j]:  # known to rounding: there is no distribution to test
+            assert np.abs(error).max() < 1e-9 * scale[i, j]
+            continue
+        z, law = error / spread, stats.t(31)
+        assert stats.kstest(z, law.cdf).pvalue > LEVEL
+        assert 2 * stats.norm.sf(abs(z.mean()) / law.std() * math.sqrt(SEEDS)) > LEVEL
+
+
+#: How many times fewer draws than by the score, at least in the worst entry (fixed seeds).
+WORTH = {"gamma": 1e9, "weibull_min": 1e4, "t": 1e9, "normal_mixture": 5, "ar1": 5}
+
+
+@pytest.mark.parametrize("name", WORTH)
+def test_control_variates_are_worth_their_factor(name):
+    case = CASES[name][0]
+    result = estimate(name, case.theta, case.args, draws=65_536, estimator="bartlett", rng=3)
+    assert result.variance_reduction > WORTH[name]
+    assert result.estimator == "bartlett"
+
+
+def test_a_kink_is_caught():
+    def sample(rng, theta):
+        return theta[0] + rng.laplace()
+
+    def logpdf(x, theta):
+        return -abs(x - theta[0])
+
+    laplace = Likelihood(sample, logpdf, parameters=("loc",))
+    with pytest.warns(UserWarning, match="unsound"):
+        result = estimate(laplace, (0.0,), estimator="bartlett", rng=0)
+    assert not result.converged
+
+
+def test_the_pilot_counts():
+    result = estimate("norm", (0.0, 1.0), draws=10_000, estimator="bartlett", rng=0)
+    assert 10_000 <= result.draws < 10_000 + 64
+    assert pilot_size(32, 10_000) == 2528
+    assert pilot_size(7, None) % 7 == 0
+    assert estimate("norm", (0.0, 1.0), draws=64, estimator="bartlett", rng=0).draws >= 64
+
+
+def test_switch_between_few_and_all_controls():
+    assert control.FULL_UP_TO == 9
+    for p, controls in ((9, 9 + 45), (10, 3)):
+        assert fit(pilot_of(*draws_of(np.random.default_rng(0), 100, p))).indices.shape[1] == controls
