@@ -39,7 +39,7 @@ def summary(result: Any) -> list[str]:
     of = f" of {result.likelihood}" if result.likelihood else ""
     method = f"{result.estimator} estimator, {result.sampling} sampling"
     effort = f"{result.draws:,} draws in {result.streams} streams, {_seconds(result.elapsed)}"
-    seed = "" if result.seed is None else f", seed {result.seed}"
+    seed = "" if result.seed is None else f", seed {_integer(result.seed)}"
     error = f"relative error {np.max(result.relative_error):.2g} at {100 * result.confidence:g} % confidence"
     lines = [
         f"Fisher information{of} at {_place(result)}",
@@ -69,6 +69,11 @@ def _verdict(result: Any) -> str:
     if result.points and 0 < converged < len(result.points):
         return f"converged at {converged} of {len(result.points)} points"
     return "converged" if converged else "not converged"
+
+
+def _integer(number: int) -> str:
+    """Digits, in hexadecimal where there are so many that Python might refuse."""
+    return str(number) if number.bit_length() <= 128 else hex(number)
 
 
 def _seconds(seconds: float) -> str:
