@@ -25,7 +25,7 @@ variate is one function with the decorator `stream.variate` in one file of `vari
 from __future__ import annotations
 
 from . import variates
-from .lanes import WORDS, initial_state
-from .stream import VARIATES, Stream, close_stream, next_point, opener
+from .lanes import WORDS
+from .stream import VARIATES, Stream, close_stream, initial_state, next_point, opener
 
 __all__ = ["VARIATES", "WORDS", "Stream", "close_stream", "initial_state", "next_point", "opener", "variates"]

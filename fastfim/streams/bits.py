@@ -23,3 +23,9 @@ def as_bits(typingctx: Any, value: Any) -> Any:
 def as_float(typingctx: Any, bits: Any) -> Any:
     """The float64 that has these bits (an int64)."""
     return types.float64(types.int64), lambda context, builder, sig, args: builder.bitcast(args[0], _F64)
+
+
+@intrinsic
+def reverse_bits(typingctx: Any, word: Any) -> Any:
+    """The 32 bits of a word in reverse order, as an instruction that loops over vectors keep."""
+    return types.uint32(types.uint32), lambda context, builder, sig, args: builder.bitreverse(args[0])

@@ -20,26 +20,32 @@ uncompiled with a `numpy.random.Generator`:
             next_point(rng)
         close_stream(rng)
 
-The ``kind`` names where numbers come from: ``"mc"`` is pseudo-random. It is part of the type, so that another kind
-can give its own meaning to a method, and `take_uniform` is the one place where a uniform is taken.
+The ``kind`` names where numbers come from, and is part of the type: ``"mc"`` is pseudo-random; ``"rqmc"`` takes them
+from randomized quasi-Monte Carlo points (see `points`). There a draw is a point and each call of a method takes the
+next coordinate of it, by inversion: `take_tails` gives the coordinate as u and 1 - u, both to full precision, and
+``variate(inverse=...)`` names the function that makes the variate of it. What is built on other methods alone needs
+none. `next_point` moves on to the next point; columns of coordinates are made when they are first asked for.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.datamodel import models
-from numba.extending import overload_method, register_model
+from numba.extending import overload, overload_method, register_model
+from numpy.typing import NDArray
 
 from .. import _jit
+from . import lanes
+from .directions import DIMENSIONS
 from .lanes import (
     BUFFER,
-    CURSORS,
     CURSORS_AT,
     EXPONENTIALS_AT,
     NORMALS_AT,
@@ -48,13 +54,60 @@ from .lanes import (
     refill_normals,
     refill_uniforms,
 )
+from .points import (
+    COLUMNS_AT,
+    COORDINATE,
+    FILLED,
+    POINT,
+    POINT_CURSORS,
+    TILE,
+    TILE_AT,
+    initial_points,
+    refill_column,
+)
+from .quantiles.elementary import exponential_quantile, normal_quantile
 from .typed import Function, inline, intrinsic
 
-KINDS = ("mc",)
+#: Kinds of streams, and how many cursors they have.
+CURSORS = {"mc": lanes.CURSORS, "rqmc": POINT_CURSORS}
 
 _I64 = ir.IntType(64)
 _POINTER = types.CPointer(types.float64)
-_UNIFORM, _NORMAL, _EXPONENTIAL = range(CURSORS)
+_UNIFORM, _NORMAL, _EXPONENTIAL = range(lanes.CURSORS)
+_BELOW_ONE = 1.0 - 2.0**-53
+
+
+def initial_state(
+    entropy: int | Sequence[int] | None, stream: int, block: int, kind: str = "mc", first: int = 0
+) -> NDArray[np.float64]:
+    """State of a stream at the beginning of a block: a pure function of its arguments.
+
+    Parameters
+    ----------
+    entropy
+        Seed of the run, as `numpy.random.SeedSequence` takes it.
+    stream, block
+        Which stream, and which block of it; any two pairs give independent sequences.
+    kind : {"mc", "rqmc"}
+        Where the numbers come from.
+    first
+        For ``"rqmc"``: the number in its stream of the block's first draw. All points of a stream belong to one
+        randomization; ``block`` keys only what lies beyond the last coordinate.
+
+    Returns
+    -------
+    ndarray
+        float64, of a length that depends on ``kind``; compiled code advances it in place.
+    """
+    _check(kind)
+    if kind == "mc":
+        return lanes.initial_state(entropy, stream, block)
+    return initial_points(entropy, stream, block, first)
+
+
+def _check(kind: str) -> None:
+    if kind not in CURSORS:
+        raise ValueError(f"kind={kind!r} is no kind of stream; there are {', '.join(map(repr, CURSORS))}")
 
 
 class Stream(types.Type):  # type: ignore[misc]
@@ -77,7 +130,7 @@ def opener(kind: str) -> Any:
 
     Parameters
     ----------
-    kind : {"mc"}
+    kind : {"mc", "rqmc"}
         Where the numbers come from.
 
     Returns
@@ -85,15 +138,14 @@ def opener(kind: str) -> Any:
     intrinsic
         To be called in compiled code with a pointer (``CPointer(float64)``) to a state vector; gives the ``rng``.
     """
-    if kind not in KINDS:
-        raise ValueError(f"kind={kind!r} is no kind of stream; there are {', '.join(map(repr, KINDS))}")
+    _check(kind)
     stream = Stream(kind)
 
     @intrinsic
     def open_stream(typingctx: Any, pointer: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            cursors = cgutils.alloca_once(builder, _I64, size=_I64(CURSORS))
-            _copy_words(builder, _kept_cursors(builder, args[0]), cursors)
+            cursors = cgutils.alloca_once(builder, _I64, size=_I64(CURSORS[kind]))
+            _copy_words(builder, _kept_cursors(builder, args[0]), cursors, CURSORS[kind])
             value = cgutils.create_struct_proxy(stream)(context, builder)
             value.state, value.cursors = args[0], cursors
             return value._getvalue()
@@ -109,24 +161,47 @@ def close_stream(typingctx: Any, rng: Any) -> Any:
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         value = cgutils.create_struct_proxy(rng)(context, builder, args[0])
-        _copy_words(builder, value.cursors, _kept_cursors(builder, value.state))
+        _copy_words(builder, value.cursors, _kept_cursors(builder, value.state), CURSORS[rng.kind])
         return context.get_dummy_value()
 
     return types.none(rng), codegen
 
 
-@intrinsic
-def next_point(typingctx: Any, rng: Any) -> Any:
-    """Tell the stream that a draw is complete; a pseudo-random stream has no use for that."""
-    return types.none(rng), lambda context, builder, signature, args: context.get_dummy_value()
+@inline
+def next_point(rng: Any) -> None:
+    """Tell the stream that a draw is complete: a quasi-random one goes on to its next point."""
+    _advance(rng)
+
+
+def _advance(rng: Any) -> None:
+    """What `next_point` does to a stream of this kind."""
+
+
+@overload(_advance, jit_options=dict(_jit.INLINE))  # type: ignore[untyped-decorator]
+def _overload_advance(rng: Any) -> Any:
+    return _next_coordinates if rng.kind == "rqmc" else _stay
+
+
+def _stay(rng: Any) -> None:
+    """A pseudo-random stream knows no points."""
+
+
+def _next_coordinates(rng: Any) -> None:
+    point = _cursor(rng, POINT) + 1
+    if point == TILE:
+        point = 0
+        _next_tile(rng)
+        _set_cursor(rng, FILLED, 0)
+    _set_cursor(rng, POINT, point)
+    _set_cursor(rng, COORDINATE, 0)
 
 
 def _kept_cursors(builder: Any, state: Any) -> Any:
     return builder.bitcast(builder.gep(state, [_I64(CURSORS_AT)]), _I64.as_pointer())
 
 
-def _copy_words(builder: Any, source: Any, target: Any) -> None:
-    for k in range(CURSORS):
+def _copy_words(builder: Any, source: Any, target: Any, count: int) -> None:
+    for k in range(count):
         builder.store(builder.load(builder.gep(source, [_I64(k)])), builder.gep(target, [_I64(k)]))
 
 
@@ -168,9 +243,22 @@ def _set_cursor(typingctx: Any, rng: Any, which: Any, to: Any) -> Any:
     return types.none(rng, types.int64, types.int64), codegen
 
 
+@intrinsic
+def _next_tile(typingctx: Any, rng: Any) -> Any:
+    """Move on to the next tile of points."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        state = cgutils.create_struct_proxy(rng)(context, builder, args[0]).state
+        tile = builder.bitcast(builder.gep(state, [_I64(TILE_AT)]), _I64.as_pointer())
+        builder.store(builder.add(builder.load(tile), _I64(1)), tile)
+        return context.get_dummy_value()
+
+    return types.none(rng), codegen
+
+
 @inline
 def take_uniform(rng: Any) -> float:
-    """Next uniform in (0, 1): the one place where a uniform is taken."""
+    """Next pseudo-random uniform in (0, 1)."""
     i = _cursor(rng, _UNIFORM)
     if i == BUFFER:
         refill_uniforms(_state(rng))
@@ -204,6 +292,29 @@ def take_exponential(rng: Any) -> float:
     return value
 
 
+@inline
+def take_coordinate(rng: Any) -> float:
+    """Next coordinate u of the point: u itself if u < 1/2, else u - 1."""
+    k = _cursor(rng, COORDINATE)
+    _set_cursor(rng, COORDINATE, k + 1)
+    if k >= _cursor(rng, FILLED):
+        if k >= DIMENSIONS:
+            u = take_uniform(rng)
+            return u if u < 0.5 else u - 1.0
+        refill_column(_state(rng), k)
+        _set_cursor(rng, FILLED, k + 1)
+    value: float = _word(rng, COLUMNS_AT + k * TILE + _cursor(rng, POINT))
+    return value
+
+
+@inline
+def take_tails(rng: Any) -> tuple[float, float]:
+    """Next coordinate u of the point, as u and 1 - u; neither is 0, and the smaller one has all its digits."""
+    t = take_coordinate(rng)
+    rest = 1.0 - abs(t)
+    return (t, rest) if t > 0.0 else (rest, -t)
+
+
 #: Every method of ``rng``: its name, and the function whose signature (after ``rng``) and meaning it has.
 VARIATES: dict[str, Callable[..., Any]] = {}
 
@@ -224,33 +335,63 @@ class _Signature(inspect.Signature):
             raise TypeError(f"{error}; {self.usage}") from None
 
 
-def variate(function: Function) -> Function:
-    """Make ``function(rng, ...)`` the method of that name of every stream; it stays an ordinary Python function."""
-    name = function.__name__
-    VARIATES[name] = function
+def variate(*, inverse: Callable[..., Any] | None = None) -> Callable[[Function], Function]:
+    """Make ``function(rng, ...)`` the method of that name of every stream; it stays an ordinary Python function.
 
-    def choose(*args: Any, **kwargs: Any) -> Callable[..., Any]:
+    Parameters
+    ----------
+    inverse
+        What takes its place in quasi-random streams: a function of the same parameters that takes one coordinate
+        (`take_tails`) and is monotone in it. Needed where ``function`` itself would take more than one, or reject.
+    """
+
+    def register(function: Function) -> Function:
+        name = function.__name__
+        VARIATES[name] = function
+        chosen = by_kind(function, inverse or function)
+
+        def choose(*args: Any, **kwargs: Any) -> Callable[..., Any]:
+            return chosen(args[0] if args else kwargs["rng"])
+
+        choose.__name__ = choose.__qualname__ = f"rng.{name}"
+        choose.__signature__ = _Signature(name, function)  # type: ignore[attr-defined]
+        overload_method(Stream, name, jit_options=dict(_jit.INLINE))(choose)
         return function
 
-    choose.__name__ = choose.__qualname__ = f"rng.{name}"
-    choose.__signature__ = _Signature(name, function)  # type: ignore[attr-defined]
-    overload_method(Stream, name, jit_options=dict(_jit.INLINE))(choose)
-    return function
+    return register
 
 
-@variate
+def by_kind(function: Callable[..., Any], inverse: Callable[..., Any]) -> Callable[[Stream], Callable[..., Any]]:
+    """Choose between two functions of ``rng`` by its type: ``inverse`` for quasi-random streams."""
+    return lambda rng: inverse if rng.kind == "rqmc" else function
+
+
+def _random_coordinate(rng: Any) -> float:
+    t = take_coordinate(rng)
+    return t if t > 0.0 else min(1.0 + t, _BELOW_ONE)
+
+
+def _normal_by_inversion(rng: Any) -> float:
+    return normal_quantile(take_coordinate(rng))
+
+
+def _exponential_by_inversion(rng: Any) -> float:
+    return exponential_quantile(take_coordinate(rng))
+
+
+@variate(inverse=_random_coordinate)
 def random(rng: Any) -> float:
     """Uniform on the open interval (0, 1): 2^52 equally likely values."""
     return take_uniform(rng)
 
 
-@variate
+@variate(inverse=_normal_by_inversion)
 def standard_normal(rng: Any) -> float:
     """Normal of mean 0 and variance 1."""
     return take_normal(rng)
 
 
-@variate
+@variate(inverse=_exponential_by_inversion)
 def standard_exponential(rng: Any) -> float:
     """Exponential of mean 1; always positive."""
     return take_exponential(rng)

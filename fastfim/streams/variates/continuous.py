@@ -33,82 +33,82 @@ def _positive(value: float) -> float:
     return value if value > 0.0 else math.nan
 
 
-@variate
+@variate()
 def uniform(rng: Rng, low: float = 0.0, high: float = 1.0) -> float:
     """Uniform on (low, high)."""
     return low + _not_negative(high - low) * rng.random()
 
 
-@variate
+@variate()
 def normal(rng: Rng, loc: float = 0.0, scale: float = 1.0) -> float:
     """Normal of mean loc and standard deviation scale."""
     return loc + _not_negative(scale) * rng.standard_normal()
 
 
-@variate
+@variate()
 def lognormal(rng: Rng, mean: float = 0.0, sigma: float = 1.0) -> float:
     """Exponential function of a normal."""
     return math.exp(mean + _not_negative(sigma) * rng.standard_normal())
 
 
-@variate
+@variate()
 def exponential(rng: Rng, scale: float = 1.0) -> float:
     """Exponential of mean scale."""
     return _not_negative(scale) * rng.standard_exponential()
 
 
-@variate
+@variate()
 def standard_cauchy(rng: Rng) -> float:
     """Ratio of two standard normals."""
     return rng.standard_normal() / rng.standard_normal()
 
 
-@variate
+@variate()
 def laplace(rng: Rng, loc: float = 0.0, scale: float = 1.0) -> float:
     """Exponential with a random sign, about loc."""
     return loc + _not_negative(scale) * math.copysign(rng.standard_exponential(), rng.random() - 0.5)
 
 
-@variate
+@variate()
 def logistic(rng: Rng, loc: float = 0.0, scale: float = 1.0) -> float:
     """Log odds of a uniform, about loc."""
     u = rng.random()
     return loc + _not_negative(scale) * math.log(u / (1.0 - u))
 
 
-@variate
+@variate()
 def gumbel(rng: Rng, loc: float = 0.0, scale: float = 1.0) -> float:
     """Limit of the maximum of many: minus the logarithm of an exponential, about loc."""
     return loc - _not_negative(scale) * math.log(rng.standard_exponential())
 
 
-@variate
+@variate()
 def rayleigh(rng: Rng, scale: float = 1.0) -> float:
     """Length of a vector of two normals of standard deviation scale."""
     return _not_negative(scale) * math.sqrt(2.0 * rng.standard_exponential())
 
 
-@variate
+@variate()
 def weibull(rng: Rng, a: float) -> float:
     """Weibull of shape a and scale 1; all at 0 for a = 0, as in NumPy."""
     draw: float = rng.standard_exponential() ** (1.0 / _positive(a))
     return 0.0 if a == 0.0 else draw
 
 
-@variate
+@variate()
 def pareto(rng: Rng, a: float) -> float:
     """Pareto II (Lomax) of shape a: its tail falls like x^-a, and it begins at 0."""
     return math.expm1(rng.standard_exponential() / _positive(a))
 
 
-@variate
+@variate()
 def power(rng: Rng, a: float) -> float:
     """Density a x^(a - 1) on (0, 1)."""
     draw: float = rng.random() ** (1.0 / _positive(a))
     return draw
 
 
-@variate
+@variate()
 def triangular(rng: Rng, left: float, mode: float, right: float) -> float:
     """Density rising from left to mode and falling to right."""
     base = right - left
@@ -120,7 +120,7 @@ def triangular(rng: Rng, left: float, mode: float, right: float) -> float:
     return right - math.sqrt((1.0 - u) * base * (right - mode))
 
 
-@variate
+@variate()
 def wald(rng: Rng, mean: float, scale: float) -> float:
     """Inverse Gaussian, by the choice between two roots."""
     z = rng.standard_normal()
@@ -131,7 +131,7 @@ def wald(rng: Rng, mean: float, scale: float) -> float:
     return mean / root
 
 
-@variate
+@variate()
 def vonmises(rng: Rng, mu: float, kappa: float) -> float:
     """Angle about mu with concentration kappa, in [-pi, pi], by rejection from a wrapped Cauchy."""
     twice = 2.0 * kappa

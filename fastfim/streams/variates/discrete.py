@@ -74,7 +74,7 @@ def _integer_between(rng: Rng, first: int, last: int) -> int:
     return first + _integer_below(rng, last - first + 1)
 
 
-@variate
+@variate()
 def integers(rng: Rng, low: int, high: int | None = None, endpoint: bool = False) -> int:
     """One of low, ..., high - 1 (0, ..., low - 1 without high), or with high itself, all equally likely."""
     less = 0 if endpoint else 1
@@ -103,7 +103,7 @@ def _poisson_by_rejection(rng: Rng, lam: float) -> int:
             return _clipped(k)
 
 
-@variate
+@variate()
 def poisson(rng: Rng, lam: float = 1.0) -> int:
     """Poisson of mean lam."""
     if not 0.0 <= lam <= 9e18:
@@ -158,7 +158,7 @@ def _binomial_half(rng: Rng, n: int, p: float) -> int:
     return k
 
 
-@variate
+@variate()
 def binomial(rng: Rng, n: int, p: float) -> int:
     """Number of successes in n trials of probability p."""
     trials = int(n)
@@ -169,7 +169,7 @@ def binomial(rng: Rng, n: int, p: float) -> int:
     return trials - _binomial_half(rng, trials, 1.0 - p)
 
 
-@variate
+@variate()
 def geometric(rng: Rng, p: float) -> int:
     """Number of trials of probability p up to the first success, itself included."""
     if not 0.0 < p <= 1.0:
@@ -177,7 +177,7 @@ def geometric(rng: Rng, p: float) -> int:
     return _clipped(max(1.0, np.ceil(rng.standard_exponential() / -math.log1p(-p))))
 
 
-@variate
+@variate()
 def negative_binomial(rng: Rng, n: float, p: float) -> int:
     """Number of failures before success number n (any positive real): a Poisson whose mean is a gamma variate."""
     if not (0.0 < n < math.inf and 0.0 < p <= 1.0):
@@ -216,7 +216,7 @@ def _hypergeometric_by_rejection(rng: Rng, rare: float, common: float, drawn: fl
             return k
 
 
-@variate
+@variate()
 def hypergeometric(rng: Rng, ngood: int, nbad: int, nsample: int) -> int:
     """Good ones among nsample drawn without replacement from ngood good and nbad bad ones (2^53 in all, at most)."""
     good, bad, sample = int(ngood), int(nbad), int(nsample)
@@ -240,7 +240,7 @@ def _log_one_minus_exp(x: float) -> float:
     return math.log(-math.expm1(x)) if x > -0.5 else math.log1p(-math.exp(x))
 
 
-@variate
+@variate()
 def logseries(rng: Rng, p: float) -> int:
     """Logarithmic series: mass proportional to p^k / k, k >= 1."""
     if not 0.0 <= p < 1.0:
@@ -252,7 +252,7 @@ def logseries(rng: Rng, p: float) -> int:
     return _clipped(max(1.0, np.floor(1.0 + math.log(v) / log_q)))
 
 
-@variate
+@variate()
 def zipf(rng: Rng, a: float) -> int:
     """Zeta: mass proportional to k^-a, 1 <= k < 2^63 (so a may be as close to 1 as floats go)."""
     if not 1.0 < a < math.inf:

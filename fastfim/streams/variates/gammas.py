@@ -60,7 +60,7 @@ def _gamma_ratio(rng: Rng, a: float, b: float) -> float:
     return math.exp(log_gamma_variate(rng, a) - log_gamma_variate(rng, b))
 
 
-@variate
+@variate()
 def standard_gamma(rng: Rng, shape: float) -> float:
     """Gamma of this shape and scale 1; all at 0 for shape 0, as in NumPy."""
     if shape >= 1.0:
@@ -70,33 +70,33 @@ def standard_gamma(rng: Rng, shape: float) -> float:
     return 0.0 if shape == 0.0 else math.nan
 
 
-@variate
+@variate()
 def gamma(rng: Rng, shape: float, scale: float = 1.0) -> float:
     """Gamma of mean shape times scale."""
     draw = scale * rng.standard_gamma(shape)
     return draw if scale >= 0.0 else math.nan
 
 
-@variate
+@variate()
 def chisquare(rng: Rng, df: float) -> float:
     """Sum of df squares of standard normals, for any positive df."""
     draw = 2.0 * rng.standard_gamma(0.5 * df)
     return draw if df > 0.0 else math.nan
 
 
-@variate
+@variate()
 def beta(rng: Rng, a: float, b: float) -> float:
     """Beta: X / (X + Y) for gamma variates X and Y of shapes a and b."""
     return 1.0 / (1.0 + _gamma_ratio(rng, b, a))
 
 
-@variate
+@variate()
 def f(rng: Rng, dfnum: float, dfden: float) -> float:
     """Ratio of two chi-squares, each over its degrees of freedom."""
     return _gamma_ratio(rng, 0.5 * dfnum, 0.5 * dfden) * (dfden / dfnum)
 
 
-@variate
+@variate()
 def standard_t(rng: Rng, df: float) -> float:
     """Student's t: a normal over the root of a chi-square over its degrees of freedom."""
     z = rng.standard_normal()
@@ -108,7 +108,7 @@ def standard_t(rng: Rng, df: float) -> float:
     return math.nan
 
 
-@variate
+@variate()
 def noncentral_chisquare(rng: Rng, df: float, nonc: float) -> float:
     """Sum of df squares of normals whose squared means add up to nonc.
 

@@ -88,7 +88,7 @@ def _weighted_index(rng: Rng, count: int, p: Any) -> int:
     return chosen
 
 
-@variate
+@variate()
 def choice(rng: Rng, a: Any, size: None = None, replace: bool = True, p: Any = None) -> Any:
     """One entry of the vector a, or of 0, ..., a - 1, with probabilities p, or all equally likely."""
     count = _options(a)
@@ -99,7 +99,7 @@ def choice(rng: Rng, a: Any, size: None = None, replace: bool = True, p: Any = N
     return _option(a, _weighted_index(rng, count, p))
 
 
-@variate
+@variate()
 def multinomial(rng: Rng, n: int, pvals: Any) -> Any:
     """Counts of n trials by category; the last category takes what the others leave."""
     categories = len(pvals)
@@ -125,7 +125,7 @@ def multinomial(rng: Rng, n: int, pvals: Any) -> Any:
     return counts
 
 
-@variate
+@variate()
 def dirichlet(rng: Rng, alpha: Any) -> Any:
     """Shares that sum to 1, with concentrations alpha."""
     length = len(alpha)
@@ -168,7 +168,7 @@ def _cholesky_row(factor: Any, cov: Any, i: int) -> None:
             factor[i, i] = math.sqrt(rest)
 
 
-@variate
+@variate()
 def multivariate_normal(rng: Rng, mean: Any, cov: Any) -> Any:
     """Normal vector of this mean and covariance matrix (its lower triangle is read); nan where that is indefinite."""
     length = len(mean)

@@ -1,0 +1,177 @@
+"""Randomized quasi-Monte Carlo points: a Sobol sequence under nested uniform scrambling, made a column at a time.
+
+Coordinate k of point i is a pure function of (entropy, stream, i, k): any block of points can be made anywhere.
+
+**Scrambling.** Nested uniform scrambling (Owen 1995) flips binary digit r of a coordinate by a random bit that belongs
+to the digits before it. Each coordinate of each point is then uniform, whatever happens to the others; every elementary
+interval that holds one point of the Sobol sequence still does, and a mean over n points of a smooth function errs by
+n^(-3/2) (Owen 1997, *Ann. Statist.* 25, 1541). Burley (2020, *J. Comput. Graph. Tech.* 9, 4) does it with a hash: on the
+digits in reverse, multiplication and addition carry from earlier digits to later ones only, so rounds of
+
+    x ^= x c;  x += s;  x *= t        (c even, t odd; Laine and Karras 2011)
+
+flip each digit by a function of those before it. Here are four such rounds, each with its own 32-bit s and t.
+
+**Digits.** 32 digits are scrambled so; 32 more, a hash of them and of another key, lie below. No two points of a
+coordinate share the first 32, and both u and 1 - u are known to 64 digits: a column holds t = u for u < 1/2 and
+t = u - 1 = -(1 - u) for the others, as exactly as a float does; |t| is from 2^-65 to 1/2.
+
+**Beyond.** After 2^32 points the sequence begins again, with another scrambling that is independent of the first.
+Coordinates from `DIMENSIONS` on are pseudo-random: unbiased as all others, without the gain in accuracy.
+
+The state of a stream begins like that of a pseudo-random one (see `lanes`), whose uniforms serve such coordinates:
+
+====================  ================================================================================
+words                 content
+====================  ================================================================================
+0 to WORDS - 1        pseudo-random stream of (entropy, stream, block), with cursors of its own
+then 4                keys, from (entropy, stream)
+then 1                index of the tile of `TILE` consecutive points at hand
+then 16 DIMENSIONS    the direction numbers, two a word
+the rest              columns: coordinate k of the points of the tile is at ``COLUMNS_AT + TILE k``
+====================  ================================================================================
+
+>>> state = initial_points(entropy=7, stream=0, block=0, first=64)
+>>> state.shape == (POINT_WORDS,)
+True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numba import carray, types
+from numpy.typing import NDArray
+
+from .bits import reverse_bits
+from .directions import DIGITS, DIMENSIONS, direction_words
+from .lanes import CURSORS_AT, WORDS, initial_state
+from .typed import external, inline
+
+#: Points whose coordinate one refill makes: 2^TILE_DIGITS.
+TILE_DIGITS = 6
+TILE = 1 << TILE_DIGITS
+
+KEYS = 4
+KEYS_AT = WORDS
+TILE_AT = KEYS_AT + KEYS
+DIRECTIONS_AT = TILE_AT + 1
+COLUMNS_AT = DIRECTIONS_AT + DIMENSIONS * DIGITS // 2
+#: Length of the state vector (float64).
+POINT_WORDS = COLUMNS_AT + DIMENSIONS * TILE
+
+#: Cursors (after that of the pseudo-random uniforms): coordinate and point asked for next, columns that are filled.
+COORDINATE, POINT, FILLED = 1, 2, 3
+POINT_CURSORS = 4
+
+_SEEDS = 10
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_U27, _U30, _U31, _U32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
+_ONE = np.uint32(1)
+_C1, _C2, _C3, _C4 = np.uint32(0x3D20ADEA), np.uint32(0x05526C56), np.uint32(0x53A22864), np.uint32(0x6C50B47C)
+_J1, _J2 = np.uint32(0x7FEB352D), np.uint32(0x846CA68B)
+_S15, _S16 = np.uint32(15), np.uint32(16)
+_LOW_32 = 0xFFFFFFFF
+
+
+def initial_points(entropy: int | Sequence[int] | None, stream: int, block: int, first: int) -> NDArray[np.float64]:
+    """State of a quasi-random stream before its point number ``first``; ``block`` keys the pseudo-random coordinates."""
+    state = np.zeros(POINT_WORDS)
+    state[:WORDS] = initial_state(entropy, stream, block)
+    keys = np.random.SeedSequence(entropy, spawn_key=(stream,)).generate_state(KEYS, np.uint64)
+    state.view(np.uint64)[KEYS_AT : KEYS_AT + KEYS] = keys
+    integers = state.view(np.int64)
+    integers[TILE_AT], integers[CURSORS_AT + POINT] = divmod(first, TILE)
+    integers[[CURSORS_AT + COORDINATE, CURSORS_AT + FILLED]] = 0
+    state[DIRECTIONS_AT:COLUMNS_AT] = _packed_directions()
+    return state
+
+
+@cache
+def _packed_directions() -> NDArray[np.float64]:
+    return direction_words().ravel().view(np.float64)
+
+
+@inline
+def _mixed(z: Any) -> Any:
+    """Stafford's 64-bit mixing function 13 (that of SplitMix64)."""
+    z = (z ^ (z >> _U30)) * _MIX_1
+    z = (z ^ (z >> _U27)) * _MIX_2
+    return z ^ (z >> _U31)
+
+
+@inline
+def _fill_seeds(keys: Any, k: int, round_: int, seeds: Any) -> None:
+    """Seeds of coordinate k: 32 bits each."""
+    column = _mixed(keys[0] + np.uint64(k) * _GOLDEN) ^ keys[1]
+    column = _mixed(column + np.uint64(round_) * _GOLDEN) ^ keys[2]
+    for j in range(_SEEDS // 2):
+        word = _mixed(column + np.uint64(j + 1) * _GOLDEN) + keys[3]
+        seeds[2 * j] = np.uint32(word)
+        seeds[2 * j + 1] = np.uint32(word >> _U32)
+
+
+@inline
+def _first_digits(directions: Any, first: int) -> Any:
+    """Coordinate of the first point of a tile, digits in reverse."""
+    x = np.uint32(0)
+    for b in range(TILE_DIGITS, DIGITS):
+        x ^= directions[b] & -np.uint32((first >> b) & 1)
+    return x
+
+
+@inline
+def _round(x: Any, c: Any, s: Any, t: Any) -> Any:
+    """One round of the hash; the casts keep Numba from going over to 64 bits."""
+    x ^= np.uint32(x * c)
+    return np.uint32(np.uint32(x + s) * (t | _ONE))
+
+
+@inline
+def scrambled(x: Any, seeds: Any) -> Any:
+    """Scramble 32 digits in reverse: each is flipped by a function of those before it."""
+    x = _round(x, _C1, seeds[0], seeds[1])
+    x = _round(x, _C2, seeds[2], seeds[3])
+    x = _round(x, _C3, seeds[4], seeds[5])
+    return _round(x, _C4, seeds[6], seeds[7])
+
+
+@inline
+def _further_digits(x: Any, seeds: Any) -> Any:
+    """32 digits that nothing depends on: a hash of the digits before."""
+    x = np.uint32(np.uint32(x ^ seeds[8]) * _J1)
+    x = np.uint32(np.uint32(x ^ (x >> _S15)) * _J2)
+    x = np.uint32(np.uint32(x ^ (x >> _S16) ^ seeds[9]) * _J1)
+    return np.uint32(x ^ (x >> _S16))
+
+
+@inline
+def fill_column(keys: Any, directions: Any, tile: int, k: int, out: Any) -> None:
+    """Coordinate k of the points of a tile, as signed tail probabilities t."""
+    first = (tile * TILE) & _LOW_32
+    seeds = np.empty(_SEEDS, np.uint32)
+    _fill_seeds(keys, k, (tile * TILE) >> DIGITS, seeds)
+    digits = np.empty(TILE, np.uint32)
+    digits[0] = _first_digits(directions, first)
+    for b in range(TILE_DIGITS):
+        for j in range(1 << b):
+            digits[(1 << b) + j] = digits[j] ^ directions[b]
+    for j in range(TILE):
+        x = scrambled(digits[j], seeds)
+        upper, lower = np.int32(reverse_bits(x)), np.int32(_further_digits(x, seeds))
+        out[j] = np.float64(upper) * 2.0**-32 + (np.float64(lower) + (2.0**31 + 0.5)) * 2.0**-64
+
+
+@external(types.void(types.CPointer(types.float64), types.int64))
+def refill_column(pointer: Any, k: int) -> None:
+    """Make column k of the tile at hand of the state at ``pointer``."""
+    state = carray(pointer, (POINT_WORDS,))
+    keys = state[KEYS_AT : KEYS_AT + KEYS].view(np.uint64)
+    words = DIGITS // 2
+    directions = state[DIRECTIONS_AT + words * k : DIRECTIONS_AT + words * (k + 1)].view(np.uint32)
+    tile = state[TILE_AT : TILE_AT + 1].view(np.int64)[0]
+    fill_column(keys, directions, tile, k, state[COLUMNS_AT + TILE * k : COLUMNS_AT + TILE * (k + 1)])

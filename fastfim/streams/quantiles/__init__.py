@@ -1,0 +1,1 @@
+"""Quantile functions: what turns a coordinate of a quasi-random point into a variate."""
