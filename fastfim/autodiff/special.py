@@ -1,4 +1,3 @@
-# ruff: noqa: D103 - a rule is documented by its name and its formulas
 """Derivative rules of the functions of `scipy.special`.
 
 The mathematics and the sources are in `numerics`; here each function is joined to its derivatives.  Where a derivative
@@ -28,6 +27,9 @@ from fastfim.autodiff.numerics import (
     psi,
 )
 from fastfim.autodiff.rules import Derivatives, rule
+from fastfim.autodiff.spelled import SPELLED
+
+__all__ = ["SPELLED"]
 
 SQRT_PI = math.sqrt(math.pi)
 
@@ -105,8 +107,7 @@ def riemann_zeta(e: Emitter, s: Value) -> Derivatives:
 
 @rule("scipy.special.zetac")
 def zetac(e: Emitter, s: Value) -> Derivatives:
-    f, first, second = call_tuple(e, hurwitz.riemann_derivatives, s)
-    return f - 1, (first,), (second,)
+    return _unary(e, hurwitz.riemann_excess_derivatives, s)
 
 
 @rule("scipy.special.ndtr")

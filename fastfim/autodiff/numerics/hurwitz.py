@@ -93,6 +93,15 @@ def riemann_derivatives(s: float) -> tuple[float, float, float]:
 
 
 @compilable
+def riemann_excess_derivatives(s: float) -> tuple[float, float, float]:
+    """Riemann zeta(s) - 1, which keeps its digits for large s, and its first two derivatives."""
+    if s > 1.0:
+        return zeta_derivatives(s, 2.0)
+    f, fs, fss = riemann_derivatives(s)
+    return f - 1.0, fs, fss
+
+
+@compilable
 def hurwitz(s: float, q: float) -> tuple[float, float, float, float, float, float]:
     """zeta(s, q) and its partial derivatives: value, s, q, ss, sq, qq."""
     if not (s > 1.0 and q > 0.0):

@@ -5,15 +5,15 @@ On the logistic scale t / (1 - t) = x / (1 - x) * e^-w the lower tail is
     I_x(a, b) = x^a (1 - x)^b / B(a, b) * J,     J = integral over w > 0 of (t/x)^a ((1 - t)/(1 - x))^b,
 
 log-concave in w.  A derivative in a is a factor log(t/x) under the integral and log(x) + digamma(a + b) - digamma(a)
-from outside; one in b the same with 1 - t.  The tail is the one away from the mode x = a / (a + b), the upper one by
-symmetry:
+from outside; one in b the same with 1 - t.  The tail is the smaller one (roughly, the one away from the mode
+x = a / (a + b)), the upper one by symmetry:
 
 - a < 25: the series for a J, whose terms (a + b)_n / (a + 1)_n x^n are positive (NIST DLMF 8.17.8), with its
   derivatives; where x > 0.7 it is used at 1/2, and Gauss's rule carries it from there to x;
 - a >= 25: Gauss's rule.
 
 The fall of the integrand is -a E(t/x - 1) - b E((1-t)/(1-x) - 1) + r (...), with E(y) = log(1 + y) - y <= 0 and
-r = a (1 - x) - b x >= 0: positive terms, also for a and b of 1e10.  The factor 1/B(a, b) is written
+r = a (1 - x) - b x >= 0: positive terms away from the mode, also for a and b of 1e10.  The factor 1/B(a, b) is written
 a b Gamma(a + b) / (Gamma(1 + a) Gamma(1 + b)), whose last factor has no pole, so that nothing cancels for small a, b::
 
     betainc_derivatives(2.0, 3.0, 0.4)  # I and its derivatives a, b, x, aa, ab, ax, bb, bx, xx
@@ -205,6 +205,14 @@ def _curvature_less_pole(a: float, b: float) -> float:
 
 
 @compilable
+def _lower_is_smaller(a: float, b: float, x: float, y: float) -> bool:
+    """Whether to compute the lower tail: from what is lost near 1 the derivatives of a small tail cannot be had."""
+    if a >= 1.0 and b >= 1.0:
+        return a * y >= b * x
+    return b * math.exp(a * _log(x, y)) <= a * math.exp(b * _log(y, x))
+
+
+@compilable
 def betainc_derivatives(
     a: float, b: float, x: float
 ) -> tuple[float, float, float, float, float, float, float, float, float, float]:
@@ -214,7 +222,7 @@ def betainc_derivatives(
         nan, zero = math.nan, 0.0 if inside else math.nan
         return x if inside else nan, zero, zero, nan, zero, zero, nan, zero, nan, nan
     y = 1.0 - x
-    if a * y >= b * x or (b < 1.0 and -b * math.log(y) < 1.0 and x > 0.5):
+    if _lower_is_smaller(a, b, x, y):
         f, fa, fb, faa, fab, fbb = _lower(a, b, x, y)
     else:
         f, fb, fa, fbb, fab, faa = _lower(b, a, y, x)
