@@ -13,11 +13,13 @@ from .errors import (
     RegularityWarning,
 )
 from .likelihood import Likelihood, interval, positive, real, unit_interval
-from .result import FisherEstimate
+from .quantity import Quantity
+from .result import Check, FisherEstimate, Round, load
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Check",
     "CheckpointError",
     "ConvergenceWarning",
     "FastfimError",
@@ -27,10 +29,13 @@ __all__ = [
     "NonFiniteError",
     "OptionError",
     "ParameterError",
+    "Quantity",
     "RegularityWarning",
+    "Round",
     "catalogue",
     "estimate",
     "interval",
+    "load",
     "positive",
     "real",
     "unit_interval",

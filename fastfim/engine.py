@@ -27,17 +27,16 @@ from numpy.typing import NDArray
 
 from . import stopping
 from .catalogue import catalogue
-from .control import fit
+from .choice import Plan, plan_for, without_hessians
 from .diagnosis import check_by_hand, raise_for
 from .errors import ConvergenceWarning, OptionError, RegularityWarning
-from .estimators import ESTIMATORS, Sums
+from .estimators import Sums
 from .judging import Look, judge
 from .kernels import Job, compile_for, run_block
 from .likelihood import BoundLikelihood, Likelihood
 from .options import Options
-from .pilot import Pilot, draw_pilot, pilot_size
 from .progress import reporter
-from .result import FisherEstimate, Round
+from .result import Check, FisherEstimate, Round
 from .workers import OrderedMap, mapper
 
 #: Blocks of each stream that are handed out together: enough to keep workers busy, few enough that the clock is
@@ -151,42 +150,39 @@ def _resolve(likelihood: Any) -> Likelihood:
 def _run(model: BoundLikelihood, theta: NDArray[np.float64], options: Options) -> FisherEstimate:
     """Rounds until the tolerance is met, the budget is used up, or the model turns out to be unsound."""
     started = perf_counter()
-    job = Job(model, theta, options.seed, order=2 if ESTIMATORS[options.estimator].needs_hessian else 1)
-    compile_for(model, job.order)
-    check_by_hand(job)
     deadline = math.inf if options.time_limit is None else started + options.time_limit
-    pilot = _pilot(job, options)
-    control = None if pilot is None else fit(pilot)
-    spent = 0 if pilot is None else pilot.draws
+    job = Job(model, theta, options.seed, order=1)
+    compile_for(model, job.order)
+    plan = plan_for(job, options)
+    check_by_hand(plan.job)
     look: Look | None = None
     history: list[Round] = []
     with mapper(options.workers) as ordered_map, reporter(options.progress, options.rtol) as report:
-        for totals, draws in _rounds(job, options, spent, ordered_map, deadline):
-            look = judge(Sums.unpack(totals, len(theta), draws), options, control, look)
-            history.append(Round(look.draws + spent, perf_counter() - started, look.relative_error))
-            report(look.draws + spent, look.relative_error)
+        for totals, draws in _rounds(plan, options, ordered_map, deadline):
+            sums = Sums.unpack(totals, len(theta), draws)
+            look = judge(sums, options, plan, look)
+            if options.estimator == "auto" and look.confirmed == {"information_equality"}:
+                plan = without_hessians(plan, look.checks(model.parameters))
+                look = judge(sums, options, plan, None)
+            history.append(Round(look.draws + plan.spent, perf_counter() - started, look.relative_error))
+            report(history[-1].draws, look.relative_error)
             if look.ended:
                 break
     assert look is not None  # the first round is always completed
-    return _result(job, options, look, tuple(history))
-
-
-def _pilot(job: Job, options: Options) -> Pilot | None:
-    if not ESTIMATORS[options.estimator].needs_pilot:
-        return None
-    return draw_pilot(job, pilot_size(options.streams, options.draws or options.max_draws))
+    return _result(plan, options, look, tuple(history))
 
 
 def _rounds(
-    job: Job, options: Options, spent: int, ordered_map: OrderedMap, deadline: float
+    plan: Plan, options: Options, ordered_map: OrderedMap, deadline: float
 ) -> Iterator[tuple[NDArray[np.float64], int]]:
     """After each round: the sums of every stream, and how many draws a stream they are over.
 
     Past the deadline the round is cut off after the blocks at hand, the same for all streams.
     """
+    job = plan.job
     totals = np.zeros((options.streams, job.layout.sums))
     done = first = 0
-    for target in stopping.rounds(options.budget(spent)):
+    for target in stopping.rounds(options.budget(plan.spent)):
         sizes = list(enumerate(stopping.blocks(target - done, job.layout.block), first))
         first += len(sizes)
         for k in range(0, len(sizes), BLOCKS_TOGETHER):
@@ -212,11 +208,12 @@ def _run_task(job: Job, task: tuple[int, int, int]) -> NDArray[np.float64]:
     return run_block(job, *task)
 
 
-def _result(job: Job, options: Options, look: Look, history: tuple[Round, ...]) -> FisherEstimate:
-    draws, seconds = history[-1].draws, history[-1].seconds
-    message = _message(options, look, draws)
-    if look.unsound:
-        warnings.warn(message, RegularityWarning, stacklevel=4)
+def _result(plan: Plan, options: Options, look: Look, history: tuple[Round, ...]) -> FisherEstimate:
+    job, draws, seconds = plan.job, history[-1].draws, history[-1].seconds
+    message = _message(options, plan, look, draws)
+    checks = dict(plan.checks) | look.checks(job.model.parameters)
+    if look.unsound or not plan.sound or any(check.verdict == "warn" for _, check in plan.checks):
+        warnings.warn(_worst(checks) or message, RegularityWarning, stacklevel=4)
     elif not look.converged and options.draws is None:
         warnings.warn(message, ConvergenceWarning, stacklevel=4)
     return FisherEstimate(
@@ -228,7 +225,7 @@ def _result(job: Job, options: Options, look: Look, history: tuple[Round, ...]) 
         draws=draws,
         streams=options.streams,
         seed=options.seed,
-        estimator=options.estimator,
+        estimator=plan.estimator,
         sampling=options.sampling,
         converged=look.converged,
         message=message,
@@ -236,7 +233,7 @@ def _result(job: Job, options: Options, look: Look, history: tuple[Round, ...]) 
         relative_error=look.relative_error,
         history=history,
         variance_reduction=look.variance_reduction,
-        checks=look.checks(job.model.parameters),
+        checks=checks,
         confidence=options.confidence,
         rtol=options.rtol,
         atol=options.atol,
@@ -244,10 +241,16 @@ def _result(job: Job, options: Options, look: Look, history: tuple[Round, ...]) 
     )
 
 
-def _message(options: Options, look: Look, draws: int) -> str:
+def _worst(checks: dict[str, Check]) -> str:
+    """The message of the first check that failed, or else of the first that warns."""
+    failed = [check.message for check in checks.values() if check.verdict == "fail"]
+    return (failed + [check.message for check in checks.values() if check.verdict == "warn"] + [""])[0]
+
+
+def _message(options: Options, plan: Plan, look: Look, draws: int) -> str:
     """One sentence: how the run ended, and what it would take to go on."""
     reached = f"a relative error of {look.relative_error:.2g} after {draws:,} draws"
-    if look.unsound:
+    if look.unsound or not plan.sound:
         return f"ended as unsound with {reached}: see checks"
     if look.converged:
         return f"converged to {reached}"

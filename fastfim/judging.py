@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import estimators, soundness, stopping
-from .control import ControlVariates
+from .choice import Plan
 from .estimators import Sums
 from .options import Options
 from .result import Check
@@ -85,19 +85,19 @@ class Look:
         return {name: _check(name, f, name in self.confirmed, parameters) for name, f in self.findings.items()}
 
 
-def judge(sums: Sums, options: Options, control: ControlVariates | None, previous: Look | None) -> Look:
+def judge(sums: Sums, options: Options, plan: Plan, previous: Look | None) -> Look:
     """Look at a run after a round."""
-    matrices = estimators.replicates(sums, options.estimator, control)
-    scale = estimators.scale(sums, options.estimator)
+    matrices = estimators.replicates(sums, plan.estimator, plan.control)
+    scale = estimators.scale(sums, plan.estimator)
     error = estimators.standard_error(matrices, scale)
     half_width = stopping.critical_value(options.confidence, options.streams) * error
     within = stopping.met(half_width, scale, options.rtol, options.atol)
-    findings, confirmed = _test(sums, options.estimator, previous)
+    findings, confirmed = _test(sums, plan.estimator, previous)
     rounds = 1 if previous is None else previous.rounds + 1
     draws = sums.draws * options.streams
     settled = all(finding.verdict == "pass" for finding in findings.values())
     projected = stopping.projected_draws(draws, half_width, scale, options.rtol, options.atol)
-    converged = within and settled
+    converged = within and settled and plan.sound
     given_up = _given_up(options, draws, projected, settled)
     enough = converged and options.draws is None and rounds >= stopping.ROUNDS_AT_LEAST
     return Look(
@@ -111,7 +111,7 @@ def judge(sums: Sums, options: Options, control: ControlVariates | None, previou
         findings=findings,
         confirmed=confirmed,
         converged=converged,
-        ended=enough or bool(confirmed) or given_up,
+        ended=enough or bool(confirmed) or given_up or not plan.sound,
     )
 
 
@@ -120,7 +120,7 @@ def _test(sums: Sums, estimator: str, previous: Look | None) -> tuple[dict[str, 
     findings, confirmed = {}, set()
     for name, test in ASSUMES[estimator].items():
         finding = test(sums)
-        if previous is not None and previous.findings[name].verdict == "fail":
+        if previous is not None and name in previous.findings and previous.findings[name].verdict == "fail":
             finding = test(_difference(sums, previous.sums), soundness.CONFIRMATION)
             if finding.verdict == "fail":
                 confirmed.add(name)

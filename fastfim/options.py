@@ -22,8 +22,6 @@ import numpy as np
 from .errors import OptionError
 from .estimators import ESTIMATORS
 
-#: What ``estimator="auto"`` and ``sampling="auto"`` stand for.
-AUTOMATIC = {"estimator": "score", "sampling": "mc"}
 SAMPLINGS = ("mc",)
 
 
@@ -94,8 +92,9 @@ class Options:
                 f"streams must be at least 2, since the spread between them gives the error bars; got {streams}"
             )
         estimator = _choice("estimator", estimator, tuple(ESTIMATORS))
-        if streams < ESTIMATORS[estimator].least_streams:
-            raise OptionError(f"estimator {estimator!r} needs at least {ESTIMATORS[estimator].least_streams} streams")
+        least = 2 if estimator == "auto" else ESTIMATORS[estimator].least_streams
+        if streams < least:
+            raise OptionError(f"estimator {estimator!r} needs at least {least} streams; got {streams}")
         max_draws = None if max_draws is None else _count("max_draws", max_draws)
         if max_draws is not None and max_draws < streams:
             raise OptionError(f"max_draws = {max_draws} is less than one draw for each of {streams} streams")
@@ -109,7 +108,7 @@ class Options:
             max_draws=max_draws,
             time_limit=None if time_limit is None else _seconds(time_limit),
             estimator=estimator,
-            sampling=_choice("sampling", sampling, SAMPLINGS),
+            sampling=_choice("sampling", sampling, SAMPLINGS).replace("auto", "mc"),
             streams=streams,
             seed=entropy(rng),
             workers=workers,
@@ -170,9 +169,7 @@ def _count(name: str, value: Any) -> int:
 
 
 def _choice(name: str, value: Any, known: tuple[str, ...]) -> str:
-    if value == "auto":
-        return AUTOMATIC[name]
-    if value in known:
+    if value in (*known, "auto"):
         return str(value)
     near = get_close_matches(str(value), [*known, "auto"], n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""

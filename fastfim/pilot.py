@@ -41,7 +41,7 @@ class Pilot:
 def pilot_size(streams: int, budget: int | None) -> int:
     """Draws of a pilot: a multiple of ``streams``, so that the run's total is one."""
     wanted = PILOT_DRAWS if budget is None else min(PILOT_DRAWS, int(LARGEST_SHARE * budget))
-    return streams * -(-wanted // streams)
+    return streams * max(1, -(-wanted // streams))
 
 
 def draw_pilot(job: Job, size: int) -> Pilot:

@@ -1,0 +1,105 @@
+"""Is the log density smooth in theta? The second Bartlett identity needs that, and no mean can tell in time.
+
+For x - theta with a density proportional to exp(-x^2/2 - |x|/100) the Hessian is -1 throughout while the information
+is 1.008: a test of the mean of s s^T + H sees that after a million draws. Single draws show it at once. For each draw
+of a pilot the automatic Hessian is compared with secants of the score over theta +- delta, delta a few hundredths of a
+standard error:
+
+    e(delta) = (s(theta + delta) - s(theta - delta)) / (2 delta) - H
+
+A smooth draw has e = O(delta^2), a quarter at half the step. A draw whose kink lies within the step is off by
+jump / (2 delta), twice that at half the step. So a draw counts as rough where half a step does not halve the error, and
+the error exceeds what the tolerance could overlook. A branch, an ``abs`` or a ``max`` in the code is no evidence by
+itself: log-sum-exp has one, and is smooth.
+
+A draw whose log density at theta +- delta is -inf has left the support: the support moves with theta, the first
+identity fails too, and no estimator is right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .kernels import Job, chunks_of
+from .pilot import PILOT_STREAM
+
+Array = NDArray[np.float64]
+
+#: Step in standard errors of a parameter from one observation, and the share of the way to the end of its domain.
+STEP, TOWARDS_END = 0.03, 0.1
+#: Evaluations of a draw that the secants may cost, and draws that are looked at in any case.
+EVALUATIONS, LEAST_DRAWS = 2**16, 512
+#: Rough draws are counted from this error on, relative to sqrt(I_ii I_jj); this share of them is no accident.
+VISIBLE, SHARE = 1e-3, 1e-3
+
+
+@dataclass(frozen=True)
+class Smoothness:
+    """What the secants of a pilot show.
+
+    Attributes
+    ----------
+    draws
+        Draws looked at.
+    rough, outside
+        For each parameter, how many draws have a kink within the step, and how many leave the support.
+    """
+
+    draws: int
+    rough: NDArray[np.int64]
+    outside: NDArray[np.int64]
+
+    @property
+    def smooth(self) -> bool:
+        """Whether Hessians may be used."""
+        return bool((self.rough <= SHARE * self.draws).all())
+
+    @property
+    def support_is_fixed(self) -> bool:
+        """Whether no draw left the support."""
+        return not self.outside.any()
+
+
+def look(job: Job, scores: Array, hessians: Array) -> Smoothness:
+    """Compare Hessians of the pilot's draws, packed (n, E), with secants of their scores (n, p)."""
+    p = len(job.theta)
+    draws = min(len(scores), max(LEAST_DRAWS, EVALUATIONS // (4 * p)))
+    root = np.sqrt((scores**2).mean(axis=0))
+    rough, outside = np.zeros(p, dtype=np.int64), np.zeros(p, dtype=np.int64)
+    for j in np.flatnonzero(root):
+        step = _step(job, int(j), root[j])
+        column = _column(hessians[:draws], p, int(j))
+        wide, left_wide = _secants(job, int(j), step, draws)
+        narrow, left_narrow = _secants(job, int(j), 0.5 * step, draws)
+        left = left_wide | left_narrow
+        scale = root[j] * np.where(root > 0.0, root, np.inf)
+        coarse, fine = np.abs(wide - column) / scale, np.abs(narrow - column) / scale
+        kinked = ((fine > 0.5 * coarse) & (fine > VISIBLE)).any(axis=1)
+        rough[j], outside[j] = int((kinked & ~left).sum()), int(left.sum())
+    return Smoothness(draws, rough, outside)
+
+
+def _step(job: Job, j: int, root: float) -> float:
+    domain, value = job.model.domain[j], job.theta[j]
+    return float(min(STEP / root, TOWARDS_END * (value - domain.low), TOWARDS_END * (domain.high - value)))
+
+
+def _column(packed: Array, p: int, j: int) -> Array:
+    """Column j of packed symmetric matrices."""
+    low, high = np.minimum(np.arange(p), j), np.maximum(np.arange(p), j)
+    return packed[:, low * p - low * (low - 1) // 2 + high - low]
+
+
+def _secants(job: Job, j: int, step: float, draws: int) -> tuple[Array, NDArray[np.bool_]]:
+    """Slopes of the score along parameter j, draw by draw, and which draws have left the support."""
+    sides = []
+    for sign in (1.0, -1.0):
+        there = job.theta.copy()
+        there[j] += sign * step
+        chunks = list(chunks_of(replace(job, differentiate_at=there), PILOT_STREAM, 0, draws))
+        sides.append([np.concatenate([getattr(c, part) for c in chunks]) for part in ("scores", "logpdf")])
+    (up, up_density), (down, down_density) = sides
+    return (up - down) / (2 * step), np.isneginf(up_density) | np.isneginf(down_density)
