@@ -68,20 +68,6 @@ def betaln(e: Emitter, a: Value, b: Value) -> Derivatives:
     return e.call(log_gamma.betaln, a, b), firsts, (lambda: curvature(a, b), mixed, lambda: curvature(b, a))
 
 
-@rule("scipy.special.beta")
-def beta(e: Emitter, a: Value, b: Value) -> Derivatives:
-    f, u, v = e.call(log_gamma.beta, a, b), e.call(log_gamma.betaln_slope, a, b), e.call(log_gamma.betaln_slope, b, a)
-    return (
-        f,
-        (lambda: f * u, lambda: f * v),
-        (
-            lambda: f * (u * u + e.call(log_gamma.betaln_curvature, a, b)),
-            lambda: f * (u * v - e.call(psi.trigamma, a + b)),
-            lambda: f * (v * v + e.call(log_gamma.betaln_curvature, b, a)),
-        ),
-    )
-
-
 @rule("scipy.special.digamma", "scipy.special.psi")
 def digamma(e: Emitter, x: Value) -> Derivatives:
     first, second = (lambda: e.call(psi.trigamma, x)), (lambda: e.call(psi.tetragamma, x))

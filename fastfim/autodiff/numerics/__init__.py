@@ -19,14 +19,13 @@ from fastfim.autodiff.numerics.bessel_k import k0, k0e, k1, k1e, kv, kve
 from fastfim.autodiff.numerics.hurwitz import polygamma, riemann_zeta, zeta
 from fastfim.autodiff.numerics.incomplete_beta import betainc
 from fastfim.autodiff.numerics.incomplete_gamma import gammainc, gammaincc
-from fastfim.autodiff.numerics.log_gamma import beta, betaln, gamma, gammaln
+from fastfim.autodiff.numerics.log_gamma import betaln, gamma, gammaln
 from fastfim.autodiff.numerics.logistic import entr, expit, log_expit, logit, rel_entr, xlog1py, xlogy
 from fastfim.autodiff.numerics.normal import log_ndtr, ndtr, ndtri
 from fastfim.autodiff.numerics.psi import digamma, tetragamma, trigamma
 
 #: Functions of `scipy.special`, by name; ``zeta`` is the one of two arguments.
 FLOAT_FUNCTIONS: dict[str, Callable[..., float]] = {
-    "beta": beta,
     "betainc": betainc,
     "betaln": betaln,
     "digamma": digamma,
