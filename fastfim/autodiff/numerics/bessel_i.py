@@ -55,7 +55,7 @@ def ive_derivatives(v: float, x: float) -> tuple[float, float, float, float, flo
     if v >= 0.0:
         return f, fv, fx, fvv, fvx, fxx
     k, kv, kx, kvv, kvx, kxx = kve_derivatives(-v, x)
-    decay, turn = math.exp(-2.0 * x), -v - 2.0 * math.floor(0.5 - 0.5 * v)
+    decay, turn = math.exp(-2.0 * x), -v - 2.0 * np.floor(0.5 - 0.5 * v)
     s = 2.0 / math.pi * math.sin(math.pi * turn) * decay
     c = 2.0 * math.cos(math.pi * turn) * decay
     fx, fxx = fx + s * (kx - 2.0 * k), fxx + s * (kxx - 4.0 * kx + 4.0 * k)
@@ -68,7 +68,7 @@ def ive_derivatives(v: float, x: float) -> tuple[float, float, float, float, flo
 def _at_zero(v: float, x: float) -> tuple[float, float, float, float, float, float]:
     """Limits at x = 0; NaN for negative x."""
     nan = math.nan
-    if x < 0.0 or math.isnan(x) or math.isnan(v) or (v < 0.0 and v != math.floor(v)):
+    if x < 0.0 or math.isnan(x) or math.isnan(v) or (v < 0.0 and v != np.floor(v)):
         return nan, nan, nan, nan, nan, nan
     n = abs(v)
     if n == 0.0:
@@ -169,9 +169,9 @@ def ive(v: float, x: float) -> float:
     """exp(-|x|) I_v(x); negative x for integer v alone."""
     if x >= 0.0:
         return ive_derivatives(v, x)[0]
-    if v != math.floor(v):
+    if v != np.floor(v):
         return math.nan
-    sign = 1.0 if v == 2.0 * math.floor(0.5 * v) else -1.0
+    sign = 1.0 if v == 2.0 * np.floor(0.5 * v) else -1.0
     return sign * ive_derivatives(abs(v), -x)[0]
 
 

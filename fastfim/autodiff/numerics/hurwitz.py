@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from fastfim.autodiff.numerics.compile import compilable
 from fastfim.autodiff.numerics.psi import digamma_positive, trigamma_positive
 
@@ -41,7 +43,7 @@ def zeta_derivatives(s: float, q: float) -> tuple[float, float, float]:
         log_a, term = math.log(a), _power(a, s)
         f, fs, fss = f + term, fs - log_a * term, fss + log_a * log_a * term
         a += 1.0
-        if s > 1.0 and a > 3.0 and term < 1e-25 * f:
+        if s > 1.0 and a > 3.0 and term <= 1e-25 * f:
             return f, fs, fss
     log_a, power, u = math.log(a), _power(a, s), 1.0 / (s - 1.0)
     r, rs, rss = _euler_maclaurin(s, a)
@@ -85,7 +87,7 @@ def riemann_derivatives(s: float) -> tuple[float, float, float]:
     ratio = zs / z
     g1 = math.log(2.0 * math.pi) - digamma_positive(1.0 - s) - ratio
     g2 = trigamma_positive(1.0 - s) + zss / z - ratio * ratio
-    r = 0.5 * s - 2.0 * math.floor(0.25 * s + 0.5)  # sin(pi s / 2) has period 4
+    r = 0.5 * s - 2.0 * np.floor(0.25 * s + 0.5)  # sin(pi s / 2) has period 4
     sine, cosine = math.sin(math.pi * r), 0.5 * math.pi * math.cos(math.pi * r)
     first = cosine + sine * g1
     second = sine * (g1 * g1 + g2 - 0.25 * math.pi * math.pi) + 2.0 * cosine * g1

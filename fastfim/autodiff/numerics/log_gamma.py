@@ -26,7 +26,7 @@ LOG_GAMMA_SERIES = np.array([(-1) ** k * zeta(float(k), 2.0) / k for k in range(
 @compilable
 def gammaln(x: float) -> float:
     """Logarithm of the absolute value of the gamma function."""
-    if x <= 0.0 and x == math.floor(x):
+    if x <= 0.0 and x == np.floor(x):
         return math.inf
     return math.lgamma(x)
 
@@ -36,7 +36,7 @@ def gamma(x: float) -> float:
     """Gamma function."""
     if x > 171.7:
         return x if x == math.inf else math.inf
-    if x <= 0.0 and x == math.floor(x):
+    if x <= 0.0 and x == np.floor(x):
         return math.copysign(math.inf, x) if x == 0.0 else math.nan
     return math.gamma(x)
 

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from fastfim.autodiff.numerics.compile import compilable
 
 ROOT = (
@@ -32,9 +34,9 @@ LARGE = 10.0
 def digamma(x: float) -> float:
     """Logarithmic derivative of the gamma function."""
     if x <= 0.0:
-        if x == math.floor(x):
+        if x == np.floor(x):
             return math.nan
-        return digamma_positive(1.0 - x) - math.pi / math.tan(math.pi * (x - math.floor(x + 0.5)))
+        return digamma_positive(1.0 - x) - math.pi / math.tan(math.pi * (x - np.floor(x + 0.5)))
     return digamma_positive(x)
 
 
@@ -86,9 +88,9 @@ def trigamma(x: float) -> float:
     """Derivative of `digamma`."""
     if x > 0.0:
         return trigamma_positive(x)
-    if x == math.floor(x):
+    if x == np.floor(x):
         return math.inf
-    q = math.pi / math.sin(math.pi * (x - math.floor(x + 0.5)))
+    q = math.pi / math.sin(math.pi * (x - np.floor(x + 0.5)))
     return q * q - trigamma_positive(1.0 - x)
 
 
@@ -109,9 +111,9 @@ def tetragamma(x: float) -> float:
     """Second derivative of `digamma`."""
     if x > 0.0:
         return -_minus_tetragamma_positive(x)
-    if x == math.floor(x):
+    if x == np.floor(x):
         return math.nan
-    angle = math.pi * (x - math.floor(x + 0.5))
+    angle = math.pi * (x - np.floor(x + 0.5))
     q = math.pi / math.sin(angle)
     return -2.0 * q * q * q * math.cos(angle) - _minus_tetragamma_positive(1.0 - x)
 
