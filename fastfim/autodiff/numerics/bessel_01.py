@@ -4,7 +4,7 @@ Below 20 the ascending series, in which the derivatives are sums of positive ter
 t_k (2k + 1) / (2k + 2) with t_k = (x/2)^2k / k!^2); above, Hankel's expansion (NIST DLMF 10.40.1), differentiated
 term by term, because I_1 exp(-x) - I_0 exp(-x) cancels there::
 
-    i0e_derivatives(50.0)  # 0.0565616266, -0.000567036..., 1.7...e-05
+    i0e_derivatives(50.0)  # 0.0565616266..., -0.000568502..., 1.7143...e-05
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ zeta(s, q) = sum over k >= 0 of (q + k)^-s is summed up to a = q + N, and the re
 each term with its first two derivatives in s; derivatives in q follow from zeta_q(s, q) = -s zeta(s + 1, q).  With one
 argument, s <= -1/2 is reached by the functional equation (DLMF 25.4.1)::
 
-    zeta_derivatives(2.0, 1.0)  # pi ** 2 / 6, -0.9375482543158438, 1.98928...
+    zeta_derivatives(2.0, 1.0)  # pi ** 2 / 6, -0.9375482543158438, 1.989280234298901
 """
 
 from __future__ import annotations
