@@ -6,7 +6,7 @@ import sys
 import time
 
 import fastfim
-from fastfim.kernels import Job, run_block
+from fastfim.kernels import Block, Job, run_block
 
 from .workloads import WORKLOADS, bound
 
@@ -30,13 +30,13 @@ class Draws:
 
     def setup(self, name, order):
         self.job = Job(*bound(name), 0, order)
-        run_block(self.job, 0, 0, 1000)
+        run_block(self.job, Block(0, 0, 1000))
         self.draws = max(
-            1000, int(1e9 * 0.02 / (1e9 * best_seconds(lambda: run_block(self.job, 0, 0, 1000), 3) / 1000))
+            1000, int(1e9 * 0.02 / (1e9 * best_seconds(lambda: run_block(self.job, Block(0, 0, 1000)), 3) / 1000))
         )
 
     def track_nanoseconds_a_draw(self, name, order):
-        return 1e9 * best_seconds(lambda: run_block(self.job, 0, 0, self.draws)) / self.draws
+        return 1e9 * best_seconds(lambda: run_block(self.job, Block(0, 0, self.draws))) / self.draws
 
     track_nanoseconds_a_draw.unit = "ns"
 

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from .errors import LikelihoodError, NonFiniteError
-from .kernels import UNWRITTEN, Chunk, Job, chunks_of
+from .kernels import UNWRITTEN, Block, Chunk, Job, chunks_of
 from .likelihood import Likelihood, location
 
-#: Draws on which hand-written derivatives are held against others, and how far they may differ.
-CHECKED_DRAWS, AGREEMENT = 64, 1e-6
+#: Draws on which hand-written derivatives are held against automatic ones, and how far they may differ.
+FIRST_DRAWS, AGREEMENT = Block(stream=0, number=0, size=64), 1e-6
 
 
-def raise_for(job: Job, stream: int, block: int, size: int) -> None:
+def raise_for(job: Job, block: Block) -> None:
     """Raise the error that explains why the sums of a block are not finite.
 
     Raises
@@ -30,17 +30,17 @@ def raise_for(job: Job, stream: int, block: int, size: int) -> None:
         A draw, log density, score or Hessian that is not finite, or finite ones whose products overflow.
     """
     first = 0
-    for chunk in chunks_of(job, stream, block, size):
+    for chunk in chunks_of(job, block):
         _check_filled(job, chunk)
         for what, index in _faults(chunk):
-            raise _nonfinite(job, what, chunk, index, (stream, block, first + index))
+            raise _nonfinite(job, what, chunk, index, block, first + index)
         first += len(chunk.draws)
     raise NonFiniteError(
         f"{job.model.likelihood.name}: every score is finite, but the sum of their products overflows at "
-        f"theta = {job.theta.tolist()} (stream {stream}, block {block}): rescale the parameters",
+        f"theta = {job.theta.tolist()} (stream {block.stream}, block {block.number}): rescale the parameters",
         theta=job.theta,
-        stream=stream,
-        block=block,
+        stream=block.stream,
+        block=block.number,
         seed=job.seed,
     )
 
@@ -80,8 +80,7 @@ _ADVICE = {
 }
 
 
-def _nonfinite(job: Job, what: str, chunk: Chunk, index: int, place: tuple[int, int, int]) -> NonFiniteError:
-    stream, block, position = place
+def _nonfinite(job: Job, what: str, chunk: Chunk, index: int, block: Block, position: int) -> NonFiniteError:
     draw, values = chunk.draws[index], {"log density": chunk.logpdf, "score": chunk.scores, "Hessian": chunk.hessians}
     subject = f"draw {_shown(draw)} is not finite"
     if what != "draw":
@@ -90,11 +89,11 @@ def _nonfinite(job: Job, what: str, chunk: Chunk, index: int, place: tuple[int, 
         subject = f"{what} {_shown(value[index])} of draw {_shown(draw)} is not finite"
     return NonFiniteError(
         f"{job.model.likelihood.name}: {subject} at theta = {job.theta.tolist()}; {_ADVICE[what]}. It is draw "
-        f"{position} of block {block} of stream {stream} with rng={job.seed}; the error's .draw holds it",
+        f"{position} of block {block.number} of stream {block.stream} with rng={job.seed}; the error's .draw holds it",
         draw=float(draw[0]) if job.model.likelihood.scalar else draw,
         theta=job.theta,
-        stream=stream,
-        block=block,
+        stream=block.stream,
+        block=block.number,
         index=position,
         seed=job.seed,
     )
@@ -123,10 +122,10 @@ def check_by_hand(job: Job) -> None:
     if likelihood.score is None and (likelihood.hessian is None or job.order == 1):
         return
     automatic = replace(job, model=replace(job.model, likelihood=_without_derivatives(likelihood)))
-    given = next(chunks_of(job, 0, 0, CHECKED_DRAWS))
+    given = next(chunks_of(job, FIRST_DRAWS))
     _check_filled(job, given)
     try:
-        expected = next(chunks_of(automatic, 0, 0, CHECKED_DRAWS))
+        expected = next(chunks_of(automatic, FIRST_DRAWS))
     except LikelihoodError:
         return
     _compare(job, "score", given.draws, given.scores, expected.scores)

@@ -32,7 +32,7 @@ from .diagnosis import check_by_hand, raise_for
 from .errors import ConvergenceWarning, OptionError, RegularityWarning
 from .estimators import Sums
 from .judging import Look, judge
-from .kernels import Job, compile_for, run_block
+from .kernels import Block, Job, compile_for, run_block
 from .likelihood import BoundLikelihood, Likelihood
 from .options import Options
 from .progress import reporter
@@ -179,33 +179,35 @@ def _rounds(
 
     Past the deadline the round is cut off after the blocks at hand, the same for all streams.
     """
-    job = plan.job
-    totals = np.zeros((options.streams, job.layout.sums))
-    done = first = 0
+    totals = np.zeros((options.streams, plan.job.layout.sums))
+    done = number = 0
     for target in stopping.rounds(options.budget(plan.spent)):
-        sizes = list(enumerate(stopping.blocks(target - done, job.layout.block), first))
-        first += len(sizes)
-        for k in range(0, len(sizes), BLOCKS_TOGETHER):
-            together = sizes[k : k + BLOCKS_TOGETHER]
-            _add_blocks(job, totals, together, ordered_map)
-            done += sum(size for _, size in together)
+        for sizes in _groups(stopping.blocks(target - done, plan.job.layout.block)):
+            firsts = np.cumsum([done, *sizes]).tolist()
+            blocks = [
+                Block(stream, number + k, size, firsts[k])
+                for k, size in enumerate(sizes)
+                for stream in range(options.streams)
+            ]
+            _add_blocks(plan.job, totals, blocks, ordered_map)
+            done, number = firsts[-1], number + len(sizes)
             if perf_counter() > deadline:
                 yield totals, done
                 return
         yield totals, done
 
 
-def _add_blocks(job: Job, totals: NDArray[np.float64], blocks: list[tuple[int, int]], ordered_map: OrderedMap) -> None:
-    """Run the same blocks of every stream and add their sums to ``totals``, in order."""
-    tasks = [(stream, block, size) for block, size in blocks for stream in range(len(totals))]
-    for task, sums in zip(tasks, ordered_map(partial(_run_task, job), tasks), strict=True):
+def _groups(sizes: list[int]) -> Iterator[list[int]]:
+    for k in range(0, len(sizes), BLOCKS_TOGETHER):
+        yield sizes[k : k + BLOCKS_TOGETHER]
+
+
+def _add_blocks(job: Job, totals: NDArray[np.float64], blocks: list[Block], ordered_map: OrderedMap) -> None:
+    """Add the sums of ``blocks`` to those of their streams, in order."""
+    for block, sums in zip(blocks, ordered_map(partial(run_block, job), blocks), strict=True):
         if sums[-1] > 0 or not np.isfinite(sums).all():
-            raise_for(job, *task)
-        totals[task[0]] += sums
-
-
-def _run_task(job: Job, task: tuple[int, int, int]) -> NDArray[np.float64]:
-    return run_block(job, *task)
+            raise_for(job, block)
+        totals[block.stream] += sums
 
 
 def _result(plan: Plan, options: Options, look: Look, history: tuple[Round, ...]) -> FisherEstimate:

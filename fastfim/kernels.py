@@ -14,7 +14,7 @@ A chunk stays behind in the workspace, which is how `chunks_of` looks at single 
 >>> from fastfim.catalogue import catalogue
 >>> model = catalogue["norm"].bind()
 >>> job = Job(model, model.theta([1.0, 2.0]), seed=0, order=1)
->>> run_block(job, stream=0, block=0, size=1000).shape  # 2 sums of s, 3 of Y, 1 that counts trouble
+>>> run_block(job, Block(stream=0, number=0, size=1000)).shape  # 2 sums of s, 3 of Y, 1 that counts trouble
 (6,)
 """
 
@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import carray, types
@@ -123,6 +123,8 @@ class Job:
         Entropy of the run.
     order
         1: scores; 2: Hessians too.
+    sampling
+        ``"mc"`` or ``"rqmc"``: where the random numbers come from.
     differentiate_at
         Where the log density is differentiated, if not at ``theta``: the same draws, seen from another point.
     """
@@ -131,6 +133,7 @@ class Job:
     theta: NDArray[np.float64]
     seed: int
     order: int
+    sampling: str = "mc"
     differentiate_at: NDArray[np.float64] | None = None
 
     @property
@@ -144,8 +147,17 @@ class Job:
         return Layout(len(self.theta), self.model.size, self.order)
 
 
-def run_block(job: Job, stream: int, block: int, size: int) -> NDArray[np.float64]:
-    """Sums over ``size`` draws: a pure function of its arguments, whoever calls it and wherever.
+class Block(NamedTuple):
+    """Which draws: ``size`` of ``stream`` from its ``first`` on, with the random numbers of ``number``."""
+
+    stream: int
+    number: int
+    size: int
+    first: int = 0
+
+
+def run_block(job: Job, block: Block) -> NDArray[np.float64]:
+    """Sums over the draws of a block: a pure function of its arguments, whoever calls it and wherever.
 
     Returns
     -------
@@ -159,21 +171,25 @@ def run_block(job: Job, stream: int, block: int, size: int) -> NDArray[np.float6
     """
     layout = job.layout
     sums = np.zeros(layout.sums)
-    _call(job, streams.initial_state(job.seed, stream, block), size, layout.workspace(), sums)
+    _call(job, _state(job, block), block.size, layout.workspace(), sums)
     return sums
 
 
-def chunks_of(job: Job, stream: int, block: int, size: int) -> Iterator[Chunk]:
+def chunks_of(job: Job, block: Block) -> Iterator[Chunk]:
     """The draws of the same block one by one, a chunk at a time."""
     layout = job.layout
-    state, work = streams.initial_state(job.seed, stream, block), layout.workspace()
-    for first in range(0, size, layout.chunk):
-        count = min(layout.chunk, size - first)
+    state, work = _state(job, block), layout.workspace()
+    for done in range(0, block.size, layout.chunk):
+        count = min(layout.chunk, block.size - done)
         _call(job, state, count, work, np.zeros(layout.sums))
         yield layout.read(work, count)
 
 
-def compile_for(model: BoundLikelihood, order: int) -> Callable[..., None]:
+def _state(job: Job, block: Block) -> NDArray[np.float64]:
+    return streams.initial_state(job.seed, block.stream, block.number, job.sampling, block.first)
+
+
+def compile_for(model: BoundLikelihood, order: int, sampling: str = "mc") -> Callable[..., None]:
     """Compile (or recall) the block of a likelihood.
 
     Raises
@@ -190,6 +206,7 @@ def compile_for(model: BoundLikelihood, order: int) -> Callable[..., None]:
         hessian=likelihood.hessian,
         p=len(model.parameters),
         order=order,
+        sampling=sampling,
         scalar=likelihood.scalar,
         length=None if callable(likelihood.size) else model.size,
         kinds=_abi.kinds_of(model.args),
@@ -198,7 +215,7 @@ def compile_for(model: BoundLikelihood, order: int) -> Callable[..., None]:
 
 
 def _call(job: Job, state: Any, size: int, work: Any, sums: Any) -> None:
-    run, layout, model = compile_for(job.model, job.order), job.layout, job.model
+    run, layout, model = compile_for(job.model, job.order, job.sampling), job.layout, job.model
     try:
         run(state, job.points, _abi.words((layout.size, layout.chunk), model.args), size, work, sums)
     except Exception as error:
@@ -223,6 +240,7 @@ class Recipe:
     hessian: Any
     p: int
     order: int
+    sampling: str
     scalar: bool
     length: int | None
     kinds: tuple[Any, ...]
@@ -240,7 +258,7 @@ def _compiled(recipe: Recipe) -> Callable[..., None]:
 
 def _block(recipe: Recipe) -> Callable[..., int]:
     """The three passes over chunks, around one likelihood."""
-    open_stream, close_stream = streams.opener("mc"), streams.close_stream
+    open_stream, close_stream = streams.opener(recipe.sampling), streams.close_stream
     private, unpack, offset = _abi.private_copy(recipe.p), _abi.unpacker(recipe.kinds, HEADER), _abi.offset
     draw_chunk, differentiate_chunk = _draw_pass(recipe), _derivative_pass(recipe)
     prepared = _prepared(recipe, autodiff.plain)

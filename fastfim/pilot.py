@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .diagnosis import raise_for
-from .kernels import Chunk, Job, chunks_of
+from .kernels import Block, Chunk, Job, chunks_of
 
 #: Draws of a pilot, and the share of a fixed budget that it may take.
 PILOT_DRAWS, LARGEST_SHARE = 4096, 0.25
@@ -52,9 +52,10 @@ def draw_pilot(job: Job, size: int) -> Pilot:
     LikelihoodError, NonFiniteError
         As a run would.
     """
-    chunks = list(chunks_of(job, PILOT_STREAM, 0, size))
+    block = Block(PILOT_STREAM, 0, size)
+    chunks = list(chunks_of(job, block))
     if not all(map(_finite, chunks)):
-        raise_for(job, PILOT_STREAM, 0, size)
+        raise_for(job, block)
     hessians = [chunk.hessians for chunk in chunks if chunk.hessians is not None]
     return Pilot(np.concatenate([chunk.scores for chunk in chunks]), np.concatenate(hessians) if hessians else None)
 

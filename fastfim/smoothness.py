@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .kernels import Job, chunks_of
+from .kernels import Block, Job, chunks_of
 from .pilot import PILOT_STREAM
 
 Array = NDArray[np.float64]
@@ -99,7 +99,7 @@ def _secants(job: Job, j: int, step: float, draws: int) -> tuple[Array, NDArray[
     for sign in (1.0, -1.0):
         there = job.theta.copy()
         there[j] += sign * step
-        chunks = list(chunks_of(replace(job, differentiate_at=there), PILOT_STREAM, 0, draws))
+        chunks = list(chunks_of(replace(job, differentiate_at=there), Block(PILOT_STREAM, 0, draws)))
         sides.append([np.concatenate([getattr(c, part) for c in chunks]) for part in ("scores", "logpdf")])
     (up, up_density), (down, down_density) = sides
     return (up - down) / (2 * step), np.isneginf(up_density) | np.isneginf(down_density)

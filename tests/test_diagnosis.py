@@ -7,9 +7,9 @@ import pytest
 
 from fastfim import Likelihood, LikelihoodError, NonFiniteError
 from fastfim.diagnosis import check_by_hand, raise_for
-from fastfim.kernels import Job, chunks_of, run_block
+from fastfim.kernels import Block, Job, chunks_of, run_block
 
-BLOCK = (2, 5, 2000)
+BLOCK = Block(2, 5, 2000)
 
 
 def job_of(likelihood, theta=(0.0,), order=1):
@@ -27,15 +27,15 @@ def normal_logpdf(x, theta):
 
 def fault_of(sample=normal_sample, logpdf=normal_logpdf, order=1, **options):
     job = job_of(Likelihood(sample, logpdf, parameters=("m",), **options), order=order)
-    sums = run_block(job, *BLOCK)
+    sums = run_block(job, BLOCK)
     assert sums[-1] > 0 or not np.isfinite(sums).all()
     with pytest.raises((NonFiniteError, LikelihoodError)) as caught:
-        raise_for(job, *BLOCK)
+        raise_for(job, BLOCK)
     return job, caught.value
 
 
 def replayed(job, error):
-    draws = np.concatenate([chunk.draws for chunk in chunks_of(job, error.stream, error.block, error.index + 1)])
+    draws = np.concatenate([chunk.draws for chunk in chunks_of(job, Block(error.stream, error.block, error.index + 1))])
     return draws[error.index, 0]
 
 
@@ -108,7 +108,7 @@ def test_the_first_of_several_faults_is_named():
         return log(x + 4.0) - 0.5 * (x - theta[0]) ** 2
 
     job, error = fault_of(sample, logpdf)
-    draws = np.concatenate([chunk.draws for chunk in chunks_of(job, *BLOCK)])[:, 0]
+    draws = np.concatenate([chunk.draws for chunk in chunks_of(job, BLOCK)])[:, 0]
     assert error.index == np.argmax(~np.isfinite(draws) | (draws < -4.0))
 
 
@@ -198,4 +198,4 @@ def test_what_a_user_function_raises_is_passed_on():
 
     job = job_of(Likelihood(sample, normal_logpdf, parameters=("m",)))
     with pytest.raises(LikelihoodError, match="ValueError: no such draw"):
-        run_block(job, *BLOCK)
+        run_block(job, BLOCK)

@@ -10,7 +10,7 @@ from oracles import CASES
 
 from fastfim import Likelihood, positive
 from fastfim.catalogue import catalogue
-from fastfim.kernels import Job, chunks_of, compile_for, run_block
+from fastfim.kernels import Block, Job, chunks_of, compile_for, run_block
 
 
 def job_of(likelihood, theta, args=(), order=1, seed=0):
@@ -20,7 +20,7 @@ def job_of(likelihood, theta, args=(), order=1, seed=0):
 
 def collected(job, size, stream=0, block=0):
     """All single draws of a block."""
-    chunks = list(chunks_of(job, stream, block, size))
+    chunks = list(chunks_of(job, Block(stream, block, size)))
     parts = [np.concatenate([getattr(c, name) for c in chunks]) for name in ("draws", "logpdf", "scores")]
     return (*parts, np.concatenate([c.hessians for c in chunks]) if job.order == 2 else None)
 
@@ -40,7 +40,7 @@ def test_block_is_the_sum_of_its_single_draws(name, case):
     _, _, scores, hessians = collected(job, size)
     products = packed(scores[:, :, None] * scores[:, None, :])
     expected = np.concatenate([scores.sum(0), products.sum(0), -hessians.sum(0), [0.0]])
-    sums = run_block(job, 0, 0, size)
+    sums = run_block(job, Block(0, 0, size))
     np.testing.assert_allclose(sums, expected, rtol=1e-12, atol=1e-12 * np.abs(expected).max())
 
 
@@ -73,11 +73,11 @@ def test_orders_agree_on_the_same_draws():
 
 def test_block_is_a_pure_function():
     job = job_of(catalogue["gamma"], (2.0, 0.5))
-    first = run_block(job, 3, 7, 1000)
-    run_block(job, 3, 8, 1000)
-    np.testing.assert_array_equal(run_block(job, 3, 7, 1000), first)
+    first = run_block(job, Block(3, 7, 1000))
+    run_block(job, Block(3, 8, 1000))
+    np.testing.assert_array_equal(run_block(job, Block(3, 7, 1000)), first)
     for stream, block in ((4, 7), (3, 8), (7, 3)):
-        assert not np.array_equal(run_block(job, stream, block, 1000), first)
+        assert not np.array_equal(run_block(job, Block(stream, block, 1000)), first)
 
 
 # ---------------------------------------------------------------- many parameters
@@ -179,7 +179,9 @@ def gamma(**derivatives):
 def test_hand_written_derivatives_stand_in_for_automatic_ones(derivatives, order):
     theta = (2.0, 3.0)
     automatic, by_hand = job_of(gamma(), theta, order=order), job_of(gamma(**derivatives), theta, order=order)
-    np.testing.assert_allclose(run_block(by_hand, 0, 0, 1000), run_block(automatic, 0, 0, 1000), rtol=1e-8, atol=1e-6)
+    np.testing.assert_allclose(
+        run_block(by_hand, Block(0, 0, 1000)), run_block(automatic, Block(0, 0, 1000)), rtol=1e-8, atol=1e-6
+    )
 
 
 def test_prepared_quantities_are_differentiated():
@@ -217,7 +219,7 @@ def test_prepared_quantities_are_differentiated():
     with_it = Likelihood(sample, logpdf, parameters=names, size=size, prepare=prepare)
     without = Likelihood(sample_plain, logpdf_plain, parameters=names, size=size)
     theta = (2.0, 0.7, 0.5)
-    sums = [run_block(job_of(likelihood, theta, args, order=2), 0, 0, 500) for likelihood in (with_it, without)]
+    sums = [run_block(job_of(likelihood, theta, args, order=2), Block(0, 0, 500)) for likelihood in (with_it, without)]
     np.testing.assert_allclose(sums[0], sums[1], rtol=1e-11, atol=1e-9)
 
 
@@ -254,7 +256,7 @@ def test_constant_log_density_has_no_derivative():
         return 0
 
     job = job_of(Likelihood(sample, logpdf, parameters=("a", "b")), (1.0, 2.0), order=2)
-    np.testing.assert_array_equal(run_block(job, 0, 0, 100), 0.0)
+    np.testing.assert_array_equal(run_block(job, Block(0, 0, 100)), 0.0)
 
 
 # ---------------------------------------------------------------- compilations
@@ -279,7 +281,7 @@ def test_a_likelihood_is_compiled_once():
     listener = Compilations()
     with numba.core.event.install_listener("numba:compile", listener):
         for seed, theta in enumerate([(2.0, 3.0), (4.0, 1.0), (0.5, 0.5)]):
-            run_block(job_of(gamma(), theta, seed=seed), 0, 0, 100)
+            run_block(job_of(gamma(), theta, seed=seed), Block(0, 0, 100))
     assert listener.names == []
 
 
@@ -289,7 +291,7 @@ def test_length_and_values_of_constants_do_not_compile_again():
     listener = Compilations()
     with numba.core.event.install_listener("numba:compile", listener):
         for length in (5, 20):
-            run_block(job_of(likelihood, (0.1, 0.5, 1.0), (length,)), 0, 0, 100)
+            run_block(job_of(likelihood, (0.1, 0.5, 1.0), (length,)), Block(0, 0, 100))
     assert listener.names == []
 
 
@@ -304,5 +306,5 @@ def test_closures_over_different_constants_are_different_likelihoods():
         return Likelihood(sample, logpdf, parameters=("m",))
 
     for scale in (1.0, 2.0, 4.0):
-        sums = run_block(job_of(make(scale), (0.0,), order=2), 0, 0, 100)
+        sums = run_block(job_of(make(scale), (0.0,), order=2), Block(0, 0, 100))
         assert sums[2] / 100 == pytest.approx(scale**-2)
