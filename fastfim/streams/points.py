@@ -5,8 +5,8 @@ Coordinate k of point i is a pure function of (entropy, stream, i, k): any block
 **Scrambling.** Nested uniform scrambling (Owen 1995) flips binary digit r of a coordinate by a random bit that belongs
 to the digits before it. Each coordinate of each point is then uniform, whatever happens to the others; every elementary
 interval that holds one point of the Sobol sequence still does, and a mean over n points of a smooth function errs by
-n^(-3/2) (Owen 1997, *Ann. Statist.* 25, 1541). Burley (2020, *J. Comput. Graph. Tech.* 9, 4) does it with a hash: on the
-digits in reverse, multiplication and addition carry from earlier digits to later ones only, so rounds of
+n^(-3/2) (Owen 1997, *Ann. Statist.* 25, 1541). Burley (2020, *J. Comput. Graph. Tech.* 9, 4) does it with a hash: on
+the digits in reverse, multiplication and addition carry from earlier digits to later ones only, so rounds of
 
     x ^= x c;  x += s;  x *= t        (c even, t odd; Laine and Karras 2011)
 
@@ -28,7 +28,8 @@ words                 content
 then 4                keys, from (entropy, stream)
 then 1                index of the tile of `TILE` consecutive points at hand
 then 16 DIMENSIONS    the direction numbers, two a word
-the rest              columns: coordinate k of the points of the tile is at ``COLUMNS_AT + TILE k``
+then DIMENSIONS TILE  columns: coordinate k of the points of the tile is at ``COLUMNS_AT + TILE k``
+the rest              tables of quantile functions, see `tables`
 ====================  ================================================================================
 
 >>> state = initial_points(entropy=7, stream=0, block=0, first=64)
@@ -49,6 +50,7 @@ from numpy.typing import NDArray
 from .bits import reverse_bits
 from .directions import DIGITS, DIMENSIONS, direction_words
 from .lanes import CURSORS_AT, WORDS, initial_state
+from .tables import TABLE_WORDS
 from .typed import external, inline
 
 #: Points whose coordinate one refill makes: 2^TILE_DIGITS.
@@ -60,8 +62,9 @@ KEYS_AT = WORDS
 TILE_AT = KEYS_AT + KEYS
 DIRECTIONS_AT = TILE_AT + 1
 COLUMNS_AT = DIRECTIONS_AT + DIMENSIONS * DIGITS // 2
-#: Length of the state vector (float64).
-POINT_WORDS = COLUMNS_AT + DIMENSIONS * TILE
+TABLES_AT = COLUMNS_AT + DIMENSIONS * TILE
+#: Length of the state vector (float64); most of it is never touched.
+POINT_WORDS = TABLES_AT + TABLE_WORDS
 
 #: Cursors (after that of the pseudo-random uniforms): coordinate and point asked for next, columns that are filled.
 COORDINATE, POINT, FILLED = 1, 2, 3
@@ -79,7 +82,7 @@ _LOW_32 = 0xFFFFFFFF
 
 
 def initial_points(entropy: int | Sequence[int] | None, stream: int, block: int, first: int) -> NDArray[np.float64]:
-    """State of a quasi-random stream before its point number ``first``; ``block`` keys the pseudo-random coordinates."""
+    """State of a quasi-random stream before point ``first``; ``block`` keys the pseudo-random coordinates."""
     state = np.zeros(POINT_WORDS)
     state[:WORDS] = initial_state(entropy, stream, block)
     keys = np.random.SeedSequence(entropy, spawn_key=(stream,)).generate_state(KEYS, np.uint64)

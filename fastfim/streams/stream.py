@@ -30,6 +30,7 @@ none. `next_point` moves on to the next point; columns of coordinates are made w
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -60,12 +61,14 @@ from .points import (
     FILLED,
     POINT,
     POINT_CURSORS,
+    TABLES_AT,
     TILE,
     TILE_AT,
     initial_points,
     refill_column,
 )
 from .quantiles.elementary import exponential_quantile, normal_quantile
+from .tables import READY, SLOT_WORDS, piece_of, place_in_piece, polynomial, slot_of
 from .typed import Function, inline, intrinsic
 
 #: Kinds of streams, and how many cursors they have.
@@ -313,6 +316,58 @@ def take_tails(rng: Any) -> tuple[float, float]:
     t = take_coordinate(rng)
     rest = 1.0 - abs(t)
     return (t, rest) if t > 0.0 else (rest, -t)
+
+
+@intrinsic
+def _state_from(typingctx: Any, rng: Any, word: Any) -> Any:
+    """Pointer to a word of the state."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        state = cgutils.create_struct_proxy(rng)(context, builder, args[0]).state
+        return builder.gep(state, [args[1]])
+
+    return _POINTER(rng, types.int64), codegen
+
+
+@inline
+def _piece_at_hand(rng: Any, slot: int, t: float, family: float, a: float, b: float, c: float) -> int:
+    """Word of the state where the piece of t begins, if it is ready, else 0."""
+    piece = piece_of(t)
+    if piece < 0 or _word(rng, slot) != family or _word(rng, slot + 1) != a:
+        return 0
+    if _word(rng, slot + 2) != b or _word(rng, slot + 3) != c or _word(rng, slot + piece) != READY:
+        return 0
+    return slot + piece
+
+
+@inline
+def take_quantile(rng: Any, refine: Any, family: float, a: float = 0.0, b: float = 0.0, c: float = 0.0) -> float:
+    """Quantile of the next coordinate: from the table of this continuous family and parameters, or by ``refine``."""
+    t = take_coordinate(rng)
+    slot = TABLES_AT + SLOT_WORDS * slot_of(family, a, b, c)
+    i = _piece_at_hand(rng, slot, t, family, a, b, c)
+    if i == 0:
+        value: float = refine(_state_from(rng, slot), t, a, b, c)
+        return value
+    low = _word(rng, i + 1), _word(rng, i + 2), _word(rng, i + 3), _word(rng, i + 4)
+    high = _word(rng, i + 5), _word(rng, i + 6), _word(rng, i + 7), _word(rng, i + 8)
+    return polynomial(place_in_piece(t), *low, *high)
+
+
+@inline
+def take_count(rng: Any, refine: Any, family: float, a: float = 0.0, b: float = 0.0, c: float = 0.0) -> float:
+    """Like `take_quantile`, for an integer-valued family."""
+    t = take_coordinate(rng)
+    slot = TABLES_AT + SLOT_WORDS * slot_of(family, a, b, c)
+    i = _piece_at_hand(rng, slot, t, family, a, b, c)
+    if i == 0:
+        value: float = refine(_state_from(rng, slot), t, a, b, c)
+        return value
+    size = abs(t)
+    steps = 0.0
+    for j in range(2, 9):
+        steps += 1.0 if size >= _word(rng, i + j) else 0.0
+    return _word(rng, i + 1) + math.copysign(steps, t)
 
 
 #: Every method of ``rng``: its name, and the function whose signature (after ``rng``) and meaning it has.

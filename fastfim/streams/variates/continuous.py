@@ -17,7 +17,9 @@ from __future__ import annotations
 
 import math
 
-from ..stream import variate
+from ..quantiles.continuous import VONMISES, WALD, refine_vonmises, refine_wald
+from ..quantiles.elementary import exponential_quantile
+from ..stream import take_coordinate, take_quantile, take_tails, variate
 from ..typed import Rng, inline
 
 
@@ -57,26 +59,47 @@ def exponential(rng: Rng, scale: float = 1.0) -> float:
     return _not_negative(scale) * rng.standard_exponential()
 
 
-@variate()
+def _standard_cauchy_by_inversion(rng: Rng) -> float:
+    t = take_coordinate(rng)
+    if abs(t) > 0.25:
+        return -math.tan(math.pi * (math.copysign(0.5, t) - t))
+    return -1.0 / math.tan(math.pi * t)
+
+
+@variate(inverse=_standard_cauchy_by_inversion)
 def standard_cauchy(rng: Rng) -> float:
     """Ratio of two standard normals."""
     return rng.standard_normal() / rng.standard_normal()
 
 
-@variate()
+def _laplace_by_inversion(rng: Rng, loc: float = 0.0, scale: float = 1.0) -> float:
+    t = take_coordinate(rng)
+    return loc + _not_negative(scale) * math.copysign(math.log(2.0 * abs(t)), -t)
+
+
+@variate(inverse=_laplace_by_inversion)
 def laplace(rng: Rng, loc: float = 0.0, scale: float = 1.0) -> float:
     """Exponential with a random sign, about loc."""
     return loc + _not_negative(scale) * math.copysign(rng.standard_exponential(), rng.random() - 0.5)
 
 
-@variate()
+def _logistic_by_inversion(rng: Rng, loc: float = 0.0, scale: float = 1.0) -> float:
+    u, rest = take_tails(rng)
+    return loc + _not_negative(scale) * math.log(u / rest)
+
+
+@variate(inverse=_logistic_by_inversion)
 def logistic(rng: Rng, loc: float = 0.0, scale: float = 1.0) -> float:
     """Log odds of a uniform, about loc."""
     u = rng.random()
     return loc + _not_negative(scale) * math.log(u / (1.0 - u))
 
 
-@variate()
+def _gumbel_by_inversion(rng: Rng, loc: float = 0.0, scale: float = 1.0) -> float:
+    return loc - _not_negative(scale) * math.log(exponential_quantile(-take_coordinate(rng)))
+
+
+@variate(inverse=_gumbel_by_inversion)
 def gumbel(rng: Rng, loc: float = 0.0, scale: float = 1.0) -> float:
     """Limit of the maximum of many: minus the logarithm of an exponential, about loc."""
     return loc - _not_negative(scale) * math.log(rng.standard_exponential())
@@ -108,7 +131,17 @@ def power(rng: Rng, a: float) -> float:
     return draw
 
 
-@variate()
+def _triangular_by_inversion(rng: Rng, left: float, mode: float, right: float) -> float:
+    base = right - left
+    u, rest = take_tails(rng)
+    if not (left <= mode <= right and base > 0.0):
+        return math.nan
+    if u * base <= mode - left:
+        return left + math.sqrt(u * base * (mode - left))
+    return right - math.sqrt(rest * base * (right - mode))
+
+
+@variate(inverse=_triangular_by_inversion)
 def triangular(rng: Rng, left: float, mode: float, right: float) -> float:
     """Density rising from left to mode and falling to right."""
     base = right - left
@@ -120,7 +153,12 @@ def triangular(rng: Rng, left: float, mode: float, right: float) -> float:
     return right - math.sqrt((1.0 - u) * base * (right - mode))
 
 
-@variate()
+def _wald_by_inversion(rng: Rng, mean: float, scale: float) -> float:
+    ratio = _positive(scale) / _positive(mean)
+    return mean * take_quantile(rng, refine_wald, WALD, ratio)
+
+
+@variate(inverse=_wald_by_inversion)
 def wald(rng: Rng, mean: float, scale: float) -> float:
     """Inverse Gaussian, by the choice between two roots."""
     z = rng.standard_normal()
@@ -131,7 +169,21 @@ def wald(rng: Rng, mean: float, scale: float) -> float:
     return mean / root
 
 
-@variate()
+@inline
+def _wrapped(angle: float) -> float:
+    """The angle in [-pi, pi]."""
+    if abs(angle) > math.pi:
+        angle -= 2.0 * math.pi * math.floor(angle / (2.0 * math.pi) + 0.5)
+    return angle
+
+
+def _vonmises_by_inversion(rng: Rng, mu: float, kappa: float) -> float:
+    if not (0.0 <= 2.0 * kappa < math.inf and abs(mu) < math.inf):
+        return math.nan
+    return _wrapped(mu + take_quantile(rng, refine_vonmises, VONMISES, kappa))
+
+
+@variate(inverse=_vonmises_by_inversion)
 def vonmises(rng: Rng, mu: float, kappa: float) -> float:
     """Angle about mu with concentration kappa, in [-pi, pi], by rejection from a wrapped Cauchy."""
     twice = 2.0 * kappa
@@ -146,7 +198,4 @@ def vonmises(rng: Rng, mu: float, kappa: float) -> float:
         u = rng.random()
         if u <= w * (2.0 - w) or u <= w * math.exp(1.0 - w):
             break
-    angle = mu + 2.0 * math.atan(y / x)
-    if abs(angle) > math.pi:
-        angle -= 2.0 * math.pi * math.floor(angle / (2.0 * math.pi) + 0.5)
-    return angle
+    return _wrapped(mu + 2.0 * math.atan(y / x))

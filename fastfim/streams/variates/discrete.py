@@ -20,16 +20,33 @@ Poisson means above 9e18 raise.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
-from ..stream import variate
+from ..quantiles.discrete import (
+    BINOMIAL,
+    HYPERGEOMETRIC,
+    LOGSERIES,
+    NEGATIVE_BINOMIAL,
+    POISSON,
+    ZIPF,
+    refine_binomial,
+    refine_hypergeometric,
+    refine_logseries,
+    refine_negative_binomial,
+    refine_poisson,
+    refine_zipf,
+)
+from ..stream import take_coordinate, take_count, variate
 from ..typed import Rng, inline
 from .masses import log_binomial_mass, log_poisson_mass
 
 _LARGEST = 2**63 - 1
 _TOO_LARGE = 2.0**63
 _LOG_TOO_LARGE = 63.0 * math.log(2.0)
+# Variance from which on a hypergeometric tail has too many terms
+_LONG_SUMS = 1e6
 
 
 @inline
@@ -74,7 +91,26 @@ def _integer_between(rng: Rng, first: int, last: int) -> int:
     return first + _integer_below(rng, last - first + 1)
 
 
-@variate()
+@inline
+def _scaled_coordinate(rng: Any, first: int, last: int) -> int:
+    """One of first, ..., last by inversion; of more than 2^52 of them not each can come."""
+    if first > last:
+        raise ValueError("integers: low must be below high (or equal to it with endpoint=True)")
+    t = take_coordinate(rng)
+    count = (float(last) - float(first)) + 1.0
+    if t > 0.0:
+        return min(first + int(np.floor(t * count)), last) if t * count < _TOO_LARGE else last
+    return max(last - int(np.floor(-t * count)), first) if -t * count < _TOO_LARGE else first
+
+
+def _integers_by_inversion(rng: Rng, low: int, high: int | None = None, endpoint: bool = False) -> int:
+    less = 0 if endpoint else 1
+    if high is None:
+        return _scaled_coordinate(rng, 0, int(low) - less)
+    return _scaled_coordinate(rng, int(low), int(high) - less)
+
+
+@variate(inverse=_integers_by_inversion)
 def integers(rng: Rng, low: int, high: int | None = None, endpoint: bool = False) -> int:
     """One of low, ..., high - 1 (0, ..., low - 1 without high), or with high itself, all equally likely."""
     less = 0 if endpoint else 1
@@ -103,7 +139,13 @@ def _poisson_by_rejection(rng: Rng, lam: float) -> int:
             return _clipped(k)
 
 
-@variate()
+def _poisson_by_inversion(rng: Rng, lam: float = 1.0) -> int:
+    if not 0.0 <= lam <= 9e18:
+        raise ValueError("poisson: lam must be from 0 to 9e18")
+    return _clipped(take_count(rng, refine_poisson, POISSON, lam)) if lam > 0.0 else 0
+
+
+@variate(inverse=_poisson_by_inversion)
 def poisson(rng: Rng, lam: float = 1.0) -> int:
     """Poisson of mean lam."""
     if not 0.0 <= lam <= 9e18:
@@ -158,7 +200,17 @@ def _binomial_half(rng: Rng, n: int, p: float) -> int:
     return k
 
 
-@variate()
+def _binomial_by_inversion(rng: Rng, n: int, p: float) -> int:
+    trials = int(n)
+    if trials < 0 or not 0.0 <= p <= 1.0:
+        raise ValueError("binomial: n must not be negative and p must be from 0 to 1")
+    if trials == 0 or p == 0.0 or p == 1.0:
+        take_coordinate(rng)  # as many as otherwise: the last binomials of a multinomial keep their coordinates
+        return trials if p == 1.0 else 0
+    return min(_clipped(take_count(rng, refine_binomial, BINOMIAL, float(trials), p)), trials)
+
+
+@variate(inverse=_binomial_by_inversion)
 def binomial(rng: Rng, n: int, p: float) -> int:
     """Number of successes in n trials of probability p."""
     trials = int(n)
@@ -177,7 +229,13 @@ def geometric(rng: Rng, p: float) -> int:
     return _clipped(max(1.0, np.ceil(rng.standard_exponential() / -math.log1p(-p))))
 
 
-@variate()
+def _negative_binomial_by_inversion(rng: Rng, n: float, p: float) -> int:
+    if not (0.0 < n < math.inf and 0.0 < p <= 1.0):
+        raise ValueError("negative_binomial: n must be positive and p above 0 and at most 1")
+    return _clipped(take_count(rng, refine_negative_binomial, NEGATIVE_BINOMIAL, n, p)) if p < 1.0 else 0
+
+
+@variate(inverse=_negative_binomial_by_inversion)
 def negative_binomial(rng: Rng, n: float, p: float) -> int:
     """Number of failures before success number n (any positive real): a Poisson whose mean is a gamma variate."""
     if not (0.0 < n < math.inf and 0.0 < p <= 1.0):
@@ -216,9 +274,9 @@ def _hypergeometric_by_rejection(rng: Rng, rare: float, common: float, drawn: fl
             return k
 
 
-@variate()
-def hypergeometric(rng: Rng, ngood: int, nbad: int, nsample: int) -> int:
-    """Good ones among nsample drawn without replacement from ngood good and nbad bad ones (2^53 in all, at most)."""
+@inline
+def _hypergeometric(rng: Rng, ngood: int, nbad: int, nsample: int) -> int:
+    """`hypergeometric`, by the urn or by rejection."""
     good, bad, sample = int(ngood), int(nbad), int(nsample)
     if good < 0 or bad < 0 or sample < 0 or good > 2**53 - bad or sample > good + bad:
         raise ValueError(
@@ -234,13 +292,34 @@ def hypergeometric(rng: Rng, ngood: int, nbad: int, nsample: int) -> int:
     return found if drawn == sample else good - found
 
 
+def _hypergeometric_by_inversion(rng: Rng, ngood: int, nbad: int, nsample: int) -> int:
+    """Where sums of masses would be long, the rejection algorithm goes on with further coordinates."""
+    good, bad, sample = float(ngood), float(nbad), float(nsample)
+    share = sample / (good + bad)
+    if not min(good, bad, sample, good + bad - sample) > 0.0 or good * share * (1.0 - share) > _LONG_SUMS:
+        return _hypergeometric(rng, ngood, nbad, nsample)
+    return int(take_count(rng, refine_hypergeometric, HYPERGEOMETRIC, good, bad, sample))
+
+
+@variate(inverse=_hypergeometric_by_inversion)
+def hypergeometric(rng: Rng, ngood: int, nbad: int, nsample: int) -> int:
+    """Good ones among nsample drawn without replacement from ngood good and nbad bad ones (2^53 in all, at most)."""
+    return _hypergeometric(rng, ngood, nbad, nsample)
+
+
 @inline
 def _log_one_minus_exp(x: float) -> float:
     """``log(1 - exp(x))`` for negative x, to full precision."""
     return math.log(-math.expm1(x)) if x > -0.5 else math.log1p(-math.exp(x))
 
 
-@variate()
+def _logseries_by_inversion(rng: Rng, p: float) -> int:
+    if not 0.0 <= p < 1.0:
+        raise ValueError("logseries: p must be at least 0 and below 1")
+    return _clipped(take_count(rng, refine_logseries, LOGSERIES, p)) if p > 0.0 else 1
+
+
+@variate(inverse=_logseries_by_inversion)
 def logseries(rng: Rng, p: float) -> int:
     """Logarithmic series: mass proportional to p^k / k, k >= 1."""
     if not 0.0 <= p < 1.0:
@@ -252,7 +331,13 @@ def logseries(rng: Rng, p: float) -> int:
     return _clipped(max(1.0, np.floor(1.0 + math.log(v) / log_q)))
 
 
-@variate()
+def _zipf_by_inversion(rng: Rng, a: float) -> int:
+    if not 1.0 < a < math.inf:
+        raise ValueError("zipf: a must be above 1 and finite")
+    return _clipped(take_count(rng, refine_zipf, ZIPF, a))
+
+
+@variate(inverse=_zipf_by_inversion)
 def zipf(rng: Rng, a: float) -> int:
     """Zeta: mass proportional to k^-a, 1 <= k < 2^63 (so a may be as close to 1 as floats go)."""
     if not 1.0 < a < math.inf:

@@ -13,8 +13,26 @@ scale of logarithms, log G - E / a, where nothing underflows.
 from __future__ import annotations
 
 import math
+from typing import Any
 
-from ..stream import variate
+from numba.extending import overload
+
+from ... import _jit
+from ..quantiles.continuous import (
+    BETA,
+    GAMMA,
+    LOG_GAMMA,
+    NONCENTRAL,
+    STUDENT,
+    F,
+    refine_beta,
+    refine_f,
+    refine_gamma,
+    refine_log_gamma,
+    refine_noncentral,
+    refine_student,
+)
+from ..stream import by_kind, take_quantile, variate
 from ..typed import Rng, inline
 
 #: U < 1 - SQUEEZE Z^4 / d accepts a gamma variate, where 1 + c Z > 1/2.
@@ -42,12 +60,20 @@ def _gamma_above_one(rng: Rng, shape: float) -> float:
     return d * v
 
 
-@inline
 def log_gamma_variate(rng: Rng, shape: float) -> float:
     """Logarithm of a gamma variate, of any positive shape, without underflow."""
     if shape >= 1.0:
         return math.log(_gamma_above_one(rng, shape))
     return math.log(_gamma_above_one(rng, shape + 1.0)) - rng.standard_exponential() / shape
+
+
+def _log_gamma_by_inversion(rng: Rng, shape: float) -> float:
+    return take_quantile(rng, refine_log_gamma, LOG_GAMMA, shape)
+
+
+@overload(log_gamma_variate, jit_options=dict(_jit.INLINE))  # type: ignore[untyped-decorator]
+def _overload_log_gamma_variate(rng: Rng, shape: float) -> Any:
+    return by_kind(log_gamma_variate, _log_gamma_by_inversion)(rng)
 
 
 @inline
@@ -60,7 +86,13 @@ def _gamma_ratio(rng: Rng, a: float, b: float) -> float:
     return math.exp(log_gamma_variate(rng, a) - log_gamma_variate(rng, b))
 
 
-@variate()
+def _standard_gamma_by_inversion(rng: Rng, shape: float) -> float:
+    if not shape > 0.0:
+        return 0.0 if shape == 0.0 else math.nan
+    return take_quantile(rng, refine_gamma, GAMMA, shape)
+
+
+@variate(inverse=_standard_gamma_by_inversion)
 def standard_gamma(rng: Rng, shape: float) -> float:
     """Gamma of this shape and scale 1; all at 0 for shape 0, as in NumPy."""
     if shape >= 1.0:
@@ -84,19 +116,37 @@ def chisquare(rng: Rng, df: float) -> float:
     return draw if df > 0.0 else math.nan
 
 
-@variate()
+def _beta_by_inversion(rng: Rng, a: float, b: float) -> float:
+    if not (a > 0.0 and b > 0.0):
+        return math.nan
+    return take_quantile(rng, refine_beta, BETA, a, b)
+
+
+@variate(inverse=_beta_by_inversion)
 def beta(rng: Rng, a: float, b: float) -> float:
     """Beta: X / (X + Y) for gamma variates X and Y of shapes a and b."""
     return 1.0 / (1.0 + _gamma_ratio(rng, b, a))
 
 
-@variate()
+def _f_by_inversion(rng: Rng, dfnum: float, dfden: float) -> float:
+    if not (dfnum > 0.0 and dfden > 0.0):
+        return math.nan
+    return take_quantile(rng, refine_f, F, dfnum, dfden)
+
+
+@variate(inverse=_f_by_inversion)
 def f(rng: Rng, dfnum: float, dfden: float) -> float:
     """Ratio of two chi-squares, each over its degrees of freedom."""
     return _gamma_ratio(rng, 0.5 * dfnum, 0.5 * dfden) * (dfden / dfnum)
 
 
-@variate()
+def _standard_t_by_inversion(rng: Rng, df: float) -> float:
+    if not df > 0.0:
+        return math.nan
+    return take_quantile(rng, refine_student, STUDENT, df)
+
+
+@variate(inverse=_standard_t_by_inversion)
 def standard_t(rng: Rng, df: float) -> float:
     """Student's t: a normal over the root of a chi-square over its degrees of freedom."""
     z = rng.standard_normal()
@@ -108,7 +158,13 @@ def standard_t(rng: Rng, df: float) -> float:
     return math.nan
 
 
-@variate()
+def _noncentral_chisquare_by_inversion(rng: Rng, df: float, nonc: float) -> float:
+    if not (df > 0.0 and 0.0 <= nonc < math.inf):
+        return math.nan
+    return take_quantile(rng, refine_noncentral, NONCENTRAL, df, nonc)
+
+
+@variate(inverse=_noncentral_chisquare_by_inversion)
 def noncentral_chisquare(rng: Rng, df: float, nonc: float) -> float:
     """Sum of df squares of normals whose squared means add up to nonc.
 

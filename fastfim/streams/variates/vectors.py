@@ -114,8 +114,6 @@ def multinomial(rng: Rng, n: int, pvals: Any) -> Any:
     if left < 0 or total > 1.0 + _SUM_TOLERANCE:
         raise ValueError("multinomial: n must not be negative and pvals[:-1] must not sum to more than 1")
     for i in range(categories - 1):
-        if left == 0:
-            break
         if pvals[i] > 0.0:
             counts[i] = rng.binomial(left, pvals[i] / share if pvals[i] < share else 1.0)
             left -= counts[i]
