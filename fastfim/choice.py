@@ -1,10 +1,12 @@
-"""Which estimator a run uses, and what the pilot says about the model.
+"""Which estimator and which random numbers a run uses, and what the pilot says about the model.
 
-With a name given, that estimator it is. ``"auto"`` is never worse than the plain score, and never wrong:
+What is named is taken. ``"auto"`` is never worse than the plain score with independent draws, and never wrong:
 
-- where single draws of the pilot show a kink, or there is no Hessian, it takes the score;
-- else it takes the candidate with the least variance times cost, judged in the worst entry on the half of the pilot
-  that the control variates were not fitted on. Cost is counted, never timed: a Hessian counts as p + 1 scores;
+- where single draws of the pilot show a kink, or there is no Hessian, only the score is left;
+- of the candidates it takes the one with the least draws to the tolerance times their cost, judged in the worst entry
+  on the half of the pilot that the control variates were not fitted on. The variance of quasi-Monte Carlo is that of
+  the means of the pilot's streams, and taken to fall like n^-(1 + `RATE`). Cost is counted, never timed: a Hessian as
+  p + 1 scores, an inversion as `INVERSION` draws, a compilation as `COMPILATION`;
 - should the second identity fail in the run after all, the engine goes on with the score from the same draws.
 """
 
@@ -16,20 +18,26 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from . import smoothness
+from . import smoothness, stopping
 from .control import ControlVariates, fit
 from .errors import LikelihoodError, NonFiniteError
 from .estimators import ESTIMATORS, Sums, replicates
 from .kernels import Job
 from .options import Options
-from .pilot import Pilot, draw_pilot, pilot_size
+from .pilot import PILOT_DRAWS, Pilot, draw_pilot, pilot_draws
 from .result import Check
 from .smoothness import Smoothness
 
-Array = NDArray[np.float64]
-
 #: Parameters up to which ``"auto"`` compiles Hessians; beyond, they take more seconds to compile than they save.
 HESSIAN_UP_TO = 20
+#: What a draw by inversion costs, in draws by the fastest method.
+INVERSION = 4
+#: By how much faster than 1/n the variance of quasi-Monte Carlo is taken to fall (1 to 2 for smooth integrands).
+RATE = 0.5
+#: With a fixed budget, or no relative tolerance, the prices are those to this one.
+SMALLEST_RTOL = 1e-6
+#: What compiling once more costs: so many draws a stream take some tenths of a second.
+COMPILATION = 2.0**20
 #: Budgets below this leave nothing for a pilot.
 LEAST_BUDGET = 2048
 NAME = "smoothness"
@@ -42,11 +50,11 @@ class Plan:
     Attributes
     ----------
     job
-        With Hessians if the estimator needs them.
+        With Hessians if the estimator needs them, and with the sampling decided.
     estimator, control
         What turns sums into matrices.
-    spent
-        Draws of the pilot.
+    spent, outer_variance
+        Draws of the pilot, and the variance of s s^T that it found for independent draws.
     checks
         What the pilot says.
     sound
@@ -57,26 +65,36 @@ class Plan:
     estimator: str
     control: ControlVariates | None = None
     spent: int = 0
+    outer_variance: NDArray[np.float64] | None = None
     checks: tuple[tuple[str, Check], ...] = ()
     sound: bool = True
 
 
 def plan_for(job: Job, options: Options) -> Plan:
-    """Decide on an estimator for a job (of order 1).
+    """Decide how to estimate.
 
     Raises
     ------
     LikelihoodError, NonFiniteError
         As a run would.
     """
-    if options.estimator == "auto":
-        return _automatic(job, options)
-    estimator = ESTIMATORS[options.estimator]
-    job = replace(job, order=2 if estimator.needs_hessian else 1)
-    if not estimator.needs_pilot:
-        return Plan(job, options.estimator)
-    pilot = _pilot(job, options)
-    return Plan(job, options.estimator, fit(pilot), pilot.draws)
+    if options.estimator != "auto":
+        return _named(job, options)
+    budget = options.draws or options.max_draws
+    if budget is not None and budget < LEAST_BUDGET:
+        return _score_only(job, options, f"no pilot with less than {LEAST_BUDGET} draws")
+    if len(job.theta) > HESSIAN_UP_TO:
+        return _score_only(job, options, f"more than {HESSIAN_UP_TO} parameters")
+    try:
+        second, pilot = _pilot(replace(job, order=2), options)
+    except (LikelihoodError, NonFiniteError) as error:
+        # whatever is wrong with the likelihood itself will be met again by the score
+        return _score_only(job, options, f"no Hessian: {error}")
+    seen = smoothness.look(second, pilot)
+    checks = ((NAME, _check(seen, job.model.parameters)),)
+    usable = seen.smooth and seen.support_is_fixed
+    candidates = ("score", "hessian", "bartlett") if usable else ("score",)
+    return replace(_best(second, options, candidates, pilot), checks=checks, sound=seen.support_is_fixed)
 
 
 def without_hessians(plan: Plan, checks: Mapping[str, Check]) -> Plan:
@@ -85,56 +103,90 @@ def without_hessians(plan: Plan, checks: Mapping[str, Check]) -> Plan:
     return replace(plan, estimator="score", control=None, checks=(*plan.checks, ("information_equality", failed)))
 
 
-def _pilot(job: Job, options: Options) -> Pilot:
-    return draw_pilot(job, pilot_size(options.streams, options.draws or options.max_draws))
+def _named(job: Job, options: Options) -> Plan:
+    """The estimator that was asked for; a pilot only if it needs one."""
+    estimator = ESTIMATORS[options.estimator]
+    sampling = "mc" if options.sampling == "auto" and not estimator.needs_pilot else options.sampling
+    job = replace(job, order=2 if estimator.needs_hessian else 1)
+    if not estimator.needs_pilot and sampling == "mc":
+        return Plan(replace(job, sampling=sampling), options.estimator)
+    job, pilot = _pilot(job, options)
+    return _best(job, options, (options.estimator,), pilot)
 
 
-def _automatic(job: Job, options: Options) -> Plan:
-    if len(job.theta) > HESSIAN_UP_TO:
-        return Plan(job, "score", checks=((NAME, _skipped(f"more than {HESSIAN_UP_TO} parameters")),))
-    budget = options.draws or options.max_draws
-    if budget is not None and budget < LEAST_BUDGET:
-        return Plan(job, "score", checks=((NAME, _skipped(f"no pilot with less than {LEAST_BUDGET} draws")),))
-    second = replace(job, order=2)
+def _score_only(job: Job, options: Options, reason: str) -> Plan:
+    sampling = "mc" if options.sampling == "auto" else options.sampling
+    return Plan(replace(job, sampling=sampling), "score", checks=((NAME, _skipped(reason)),))
+
+
+def _pilot(job: Job, options: Options) -> tuple[Job, Pilot]:
+    """A pilot under the sampling that the run may use; quasi-Monte Carlo also shows what independent draws would do."""
+    draws = pilot_draws(options.draws or options.max_draws)
+    if options.sampling != "auto":
+        job = replace(job, sampling=options.sampling)
+        return job, draw_pilot(job, draws)
+    job = replace(job, sampling="rqmc")
     try:
-        pilot = _pilot(second, options)
-    except (LikelihoodError, NonFiniteError) as error:
-        # whatever is wrong with the likelihood itself will be met again by the score
-        return Plan(job, "score", checks=((NAME, _skipped(f"no Hessian: {error}")),))
-    assert pilot.hessians is not None
-    seen = smoothness.look(second, pilot.scores, pilot.hessians)
-    checks = ((NAME, _check(seen, job.model.parameters)),)
-    if not (seen.smooth and seen.support_is_fixed):
-        return Plan(job, "score", None, pilot.draws, checks, seen.support_is_fixed)
-    estimator = _best(pilot)
+        return job, draw_pilot(job, draws)
+    except LikelihoodError:
+        job = replace(job, sampling="mc")
+        return job, draw_pilot(job, draws)
+
+
+def _best(job: Job, options: Options, candidates: tuple[str, ...], pilot: Pilot) -> Plan:
+    """Of the candidates and samplings, the one with the least price."""
+    prices = {}
+    for name in candidates:
+        wanted = replace(job, order=2 if ESTIMATORS[name].needs_hessian else 1)
+        for sampling, variance in _variances(pilot, name, job.sampling).items():
+            if sampling == job.sampling or options.sampling == "auto":
+                run = replace(wanted, sampling=sampling)
+                anew = (run.order, run.sampling) != (job.order, job.sampling)
+                prices[name, run] = _price(variance, run, options) + COMPILATION * anew
+    estimator, best = min(prices, key=prices.__getitem__)
     control = fit(pilot) if ESTIMATORS[estimator].needs_pilot else None
-    best = second if ESTIMATORS[estimator].needs_hessian else job
-    return Plan(best, estimator, control, pilot.draws, checks)
+    return Plan(best, estimator, control, pilot.draws, pilot.outer_variance)
 
 
-def _best(pilot: Pilot) -> str:
-    """The candidate with the least variance times cost, in the worst entry, on the second half of the pilot."""
-    assert pilot.hessians is not None
-    half, p = pilot.draws // 2, pilot.scores.shape[1]
-    control = fit(Pilot(pilot.scores[:half], pilot.hessians[:half]))
-    rest = _each_draw(pilot.scores[half:], pilot.hessians[half:])
-    root = np.sqrt((pilot.scores**2).mean(axis=0))
+def _price(variance: float, job: Job, options: Options) -> float:
+    """Work a stream, in scores of independent draws: to the tolerance, or to what a fixed budget gives the best."""
+    rate = 1.0 if job.sampling == "mc" else 1.0 + RATE
+    goal = options.rtol
+    if options.draws is not None or not goal:
+        goal = SMALLEST_RTOL
+    quantile = stopping.critical_value(options.confidence, options.streams)
+    # n draws a stream leave the variance v (m / n)^rate / m, with v that of a draw at m draws a stream
+    allowed = (goal / quantile) ** 2 * options.streams
+    needed = PILOT_DRAWS * (variance / (PILOT_DRAWS * allowed)) ** (1.0 / rate)
+    cost = (len(job.theta) + 1 if job.order == 2 else 1) * (INVERSION if job.sampling == "rqmc" else 1)
+    return cost * float(max(needed, stopping.FIRST_ROUND << (stopping.ROUNDS_AT_LEAST - 1)))
+
+
+def _variances(pilot: Pilot, estimator: str, sampling: str) -> dict[str, float]:
+    """Variance a draw of the worst entry, by sampling, at as many draws a stream as the pilot has."""
+    half = len(pilot.scores) // 2
+    control = fit(pilot.part(slice(half))) if ESTIMATORS[estimator].needs_pilot else None
+    rest = pilot.part(slice(half, None))
+    streams, each, p = rest.scores.shape
+    values = replicates(_each_draw(rest), estimator, control).reshape(streams, each, p, p)
+    root = np.sqrt((pilot.scores**2).mean(axis=(0, 1)))
     scale = np.outer(root, root)
     known = scale > 0.0
-    cost = {
-        name: (p + 1 if ESTIMATORS[name].needs_hessian else 1)
-        * float((replicates(rest, name, control).var(axis=0)[known] / scale[known] ** 2).max(initial=0.0))
-        for name in ("score", "hessian", "bartlett")
-    }
-    return min(cost, key=cost.__getitem__)
+    by_sampling = {"mc": values.reshape(-1, p, p).var(axis=0, ddof=1)}
+    if sampling == "rqmc":
+        by_sampling["rqmc"] = each * values.mean(axis=1).var(axis=0, ddof=1)
+    return {name: float((v[known] / scale[known] ** 2).max(initial=0.0)) for name, v in by_sampling.items()}
 
 
-def _each_draw(scores: Array, hessians: Array) -> Sums:
+def _each_draw(pilot: Pilot) -> Sums:
     """Every draw as a stream of its own."""
-    p = scores.shape[1]
-    rows, columns = np.triu_indices(p)
-    negative = np.empty((len(scores), p, p))
-    negative[:, rows, columns] = negative[:, columns, rows] = -hessians
+    p = pilot.scores.shape[2]
+    scores = pilot.scores.reshape(-1, p)
+    negative = None
+    if pilot.hessians is not None:
+        negative = np.empty((len(scores), p, p))
+        rows, columns = np.triu_indices(p)
+        negative[:, rows, columns] = negative[:, columns, rows] = -pilot.hessians.reshape(len(scores), -1)
     return Sums(1, scores, scores[:, :, None] * scores[:, None, :], negative)
 
 

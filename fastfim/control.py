@@ -15,8 +15,8 @@ pilot cannot tell apart get no coefficient. Up to `FULL_UP_TO` parameters every 
 beyond only entry (i, j) on [s_i, s_j, D_ij].
 
 >>> rng = np.random.default_rng(0)
->>> x = rng.normal(size=(500, 1))                       # location of a normal: s = x, N = 1
->>> fit(Pilot(x, np.full((500, 1), -1.0))).values
+>>> x = rng.normal(size=(1, 500, 1))                    # location of a normal: s = x, N = 1
+>>> fit(Pilot(x, np.full((1, 500, 1), -1.0))).values
 array([[0., 0.]])
 
 Sources: Bartlett (1953); Glynn and Szechtman (2002) on control variates as regression.
@@ -71,9 +71,9 @@ class ControlVariates:
 
 def fit(pilot: Pilot) -> ControlVariates:
     """Coefficients from the draws of a pilot with Hessians."""
-    scores, hessians = pilot.scores, pilot.hessians
-    assert hessians is not None
-    p = scores.shape[1]
+    assert pilot.hessians is not None
+    p = pilot.scores.shape[2]
+    scores, hessians = pilot.scores.reshape(-1, p), pilot.hessians.reshape(pilot.draws, -1)
     rows, columns = np.triu_indices(p)
     products = scores[:, rows] * scores[:, columns]
     # D is a difference, and noise where it is small against its terms

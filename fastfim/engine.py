@@ -32,7 +32,7 @@ from .diagnosis import check_by_hand, raise_for
 from .errors import ConvergenceWarning, OptionError, RegularityWarning
 from .estimators import Sums
 from .judging import Look, judge
-from .kernels import Block, Job, compile_for, run_block
+from .kernels import Block, Job, run_block
 from .likelihood import BoundLikelihood, Likelihood
 from .options import Options
 from .progress import reporter
@@ -83,7 +83,8 @@ def estimate(
         ``"score"``: mean outer product of scores; ``"covariance"``: covariance of the score; ``"hessian"``: minus the
         mean Hessian; ``"bartlett"``: control variates from both Bartlett identities; ``"auto"``.
     sampling
-        ``"mc"``: independent pseudo-random draws; ``"auto"``.
+        ``"mc"``: independent pseudo-random draws; ``"rqmc"``: randomized quasi-Monte Carlo, one randomization a stream;
+        ``"auto"``.
     streams
         Independent streams; the spread between them gives the error bars. The answer depends on ``streams`` and
         ``rng``, never on ``workers``.
@@ -152,7 +153,6 @@ def _run(model: BoundLikelihood, theta: NDArray[np.float64], options: Options) -
     started = perf_counter()
     deadline = math.inf if options.time_limit is None else started + options.time_limit
     job = Job(model, theta, options.seed, order=1)
-    compile_for(model, job.order)
     plan = plan_for(job, options)
     check_by_hand(plan.job)
     look: Look | None = None
@@ -181,7 +181,7 @@ def _rounds(
     """
     totals = np.zeros((options.streams, plan.job.layout.sums))
     done = number = 0
-    for target in stopping.rounds(options.budget(plan.spent)):
+    for target in stopping.rounds(options.budget(plan.spent, plan.job.sampling)):
         for sizes in _groups(stopping.blocks(target - done, plan.job.layout.block)):
             firsts = np.cumsum([done, *sizes]).tolist()
             blocks = [
@@ -228,7 +228,7 @@ def _result(plan: Plan, options: Options, look: Look, history: tuple[Round, ...]
         streams=options.streams,
         seed=options.seed,
         estimator=plan.estimator,
-        sampling=options.sampling,
+        sampling=job.sampling,
         converged=look.converged,
         message=message,
         elapsed=seconds,

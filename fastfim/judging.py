@@ -106,7 +106,7 @@ def judge(sums: Sums, options: Options, plan: Plan, previous: Look | None) -> Lo
         matrices=matrices,
         standard_error=error,
         relative_error=stopping.relative_error(half_width, scale),
-        variance_reduction=_variance_reduction(sums, scale, error),
+        variance_reduction=_variance_reduction(sums, plan, scale, error),
         projected_draws=projected,
         findings=findings,
         confirmed=confirmed,
@@ -147,11 +147,14 @@ def _given_up(options: Options, draws: int, projected: float, settled: bool) -> 
     return hopeless or (not settled and draws >= PATIENCE)
 
 
-def _variance_reduction(sums: Sums, scale: Array, error: Array) -> float:
-    """Squared error of the score estimator from the same draws over that of the estimate, worst entry."""
-    plain = estimators.standard_error(estimators.replicates(sums, "score"), scale)
-    known = error > 0.0
-    return float(((plain[known] / error[known]) ** 2).min(initial=np.inf)) if known.any() else float("nan")
+def _variance_reduction(sums: Sums, plan: Plan, scale: Array, error: Array) -> float:
+    """Squared error that the score of as many independent draws would have, over that of the estimate; worst entry."""
+    if plan.outer_variance is None:
+        plain = estimators.standard_error(estimators.replicates(sums, "score"), scale) ** 2
+    else:
+        plain = plan.outer_variance / (sums.draws * len(sums.score))
+    known = (error > 0.0) & (plain > 0.0)
+    return float((plain[known] / error[known] ** 2).min(initial=np.inf)) if known.any() else float("nan")
 
 
 # ---------------------------------------------------------------- in words

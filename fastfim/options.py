@@ -22,7 +22,7 @@ import numpy as np
 from .errors import OptionError
 from .estimators import ESTIMATORS
 
-SAMPLINGS = ("mc",)
+SAMPLINGS = ("mc", "rqmc")
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,18 @@ class Options:
     workers: Any
     progress: bool | Callable[..., Any]
 
-    def budget(self, spent: int) -> int | None:
-        """Draws a stream at most, with ``spent`` draws gone: a fixed budget is rounded up, a limit down."""
+    def budget(self, spent: int, sampling: str) -> int | None:
+        """Draws a stream at most, with ``spent`` draws gone: a fixed budget is rounded up, a limit down.
+
+        For quasi-Monte Carlo to a power of two.
+        """
         if self.draws is not None:
-            return max(1, -(-(self.draws - spent) // self.streams))
-        return None if self.max_draws is None else max(1, (self.max_draws - spent) // self.streams)
+            draws = max(1, -(-(self.draws - spent) // self.streams))
+            return 1 << (draws - 1).bit_length() if sampling == "rqmc" else draws
+        if self.max_draws is not None:
+            draws = max(1, (self.max_draws - spent) // self.streams)
+            return 1 << (draws.bit_length() - 1) if sampling == "rqmc" else draws
+        return None
 
     @classmethod
     def of(
@@ -108,7 +115,7 @@ class Options:
             max_draws=max_draws,
             time_limit=None if time_limit is None else _seconds(time_limit),
             estimator=estimator,
-            sampling=_choice("sampling", sampling, SAMPLINGS).replace("auto", "mc"),
+            sampling=_choice("sampling", sampling, SAMPLINGS),
             streams=streams,
             seed=entropy(rng),
             workers=workers,

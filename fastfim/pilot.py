@@ -13,38 +13,60 @@ from numpy.typing import NDArray
 from .diagnosis import raise_for
 from .kernels import Block, Chunk, Job, chunks_of
 
-#: Draws of a pilot, and the share of a fixed budget that it may take.
-PILOT_DRAWS, LARGEST_SHARE = 4096, 0.25
-#: Index of the stream that the pilot draws from; the run's begin at 0.
-PILOT_STREAM = 2**31
+Array = NDArray[np.float64]
+
+#: Streams of a pilot, draws of each, and the share of a budget that it may take.
+PILOT_STREAMS, PILOT_DRAWS, LARGEST_SHARE = 16, 256, 0.25
+#: Index of the first stream that the pilot draws from; the run's begin at 0.
+FIRST_STREAM = 2**31
 
 
 @dataclass(frozen=True)
 class Pilot:
-    """Single draws of the pilot.
+    """Single draws of the pilot, stream by stream.
 
     Attributes
     ----------
     scores, hessians
-        Shapes (n, p) and (n, p (p + 1) / 2), upper triangles row by row; None for a job of order 1.
+        Shapes (streams, n, p) and (streams, n, p (p + 1) / 2), upper triangles row by row; None for a job of order 1.
     """
 
-    scores: NDArray[np.float64]
-    hessians: NDArray[np.float64] | None
+    scores: Array
+    hessians: Array | None
 
     @property
     def draws(self) -> int:
         """Number of draws."""
-        return len(self.scores)
+        return int(np.prod(self.scores.shape[:2]))
+
+    @property
+    def outer_variance(self) -> Array:
+        """Variance of each entry of s s^T over draws, as if they were independent."""
+        scores = self.scores.reshape(self.draws, -1)
+        squares = scores**2
+        mean = scores.T @ scores / self.draws
+        variance: Array = squares.T @ squares / self.draws - mean**2
+        return variance
+
+    def part(self, streams: slice) -> Pilot:
+        """Some of the streams."""
+        return Pilot(self.scores[streams], None if self.hessians is None else self.hessians[streams])
 
 
-def pilot_size(streams: int, budget: int | None) -> int:
-    """Draws of a pilot: a multiple of ``streams``, so that the run's total is one."""
-    wanted = PILOT_DRAWS if budget is None else min(PILOT_DRAWS, int(LARGEST_SHARE * budget))
-    return streams * max(1, -(-wanted // streams))
+def pilot_draws(budget: int | None) -> int:
+    """Draws of each stream of a pilot: a power of two, as quasi-Monte Carlo likes it."""
+    if budget is None:
+        return PILOT_DRAWS
+    affordable = max(1, int(LARGEST_SHARE * budget) // PILOT_STREAMS)
+    return min(PILOT_DRAWS, 2 ** (affordable.bit_length() - 1))
 
 
-def draw_pilot(job: Job, size: int) -> Pilot:
+def pilot_blocks(draws: int) -> list[Block]:
+    """The blocks of a pilot."""
+    return [Block(FIRST_STREAM + k, 0, draws) for k in range(PILOT_STREAMS)]
+
+
+def draw_pilot(job: Job, draws: int) -> Pilot:
     """Draw and differentiate.
 
     Raises
@@ -52,12 +74,14 @@ def draw_pilot(job: Job, size: int) -> Pilot:
     LikelihoodError, NonFiniteError
         As a run would.
     """
-    block = Block(PILOT_STREAM, 0, size)
-    chunks = list(chunks_of(job, block))
-    if not all(map(_finite, chunks)):
-        raise_for(job, block)
-    hessians = [chunk.hessians for chunk in chunks if chunk.hessians is not None]
-    return Pilot(np.concatenate([chunk.scores for chunk in chunks]), np.concatenate(hessians) if hessians else None)
+    scores, hessians = [], []
+    for block in pilot_blocks(draws):
+        chunks = list(chunks_of(job, block))
+        if not all(map(_finite, chunks)):
+            raise_for(job, block)
+        scores.append(np.concatenate([chunk.scores for chunk in chunks]))
+        hessians.append([chunk.hessians for chunk in chunks if chunk.hessians is not None])
+    return Pilot(np.array(scores), np.array([np.concatenate(h) for h in hessians]) if job.order == 2 else None)
 
 
 def _finite(chunk: Chunk) -> bool:

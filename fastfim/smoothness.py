@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .kernels import Block, Job, chunks_of
-from .pilot import PILOT_STREAM
+from .pilot import Pilot, pilot_blocks
 
 Array = NDArray[np.float64]
 
@@ -63,23 +63,26 @@ class Smoothness:
         return not self.outside.any()
 
 
-def look(job: Job, scores: Array, hessians: Array) -> Smoothness:
-    """Compare Hessians of the pilot's draws, packed (n, E), with secants of their scores (n, p)."""
-    p = len(job.theta)
-    draws = min(len(scores), max(LEAST_DRAWS, EVALUATIONS // (4 * p)))
-    root = np.sqrt((scores**2).mean(axis=0))
+def look(job: Job, pilot: Pilot) -> Smoothness:
+    """Compare Hessians of the pilot's draws with secants of their scores."""
+    assert pilot.hessians is not None
+    p, each = len(job.theta), pilot.scores.shape[1]
+    wanted = max(LEAST_DRAWS, EVALUATIONS // (4 * p))
+    blocks = pilot_blocks(each)[: max(1, wanted // each)]
+    hessians = pilot.hessians[: len(blocks)].reshape(len(blocks) * each, -1)
+    root = np.sqrt((pilot.scores**2).mean(axis=(0, 1)))
     rough, outside = np.zeros(p, dtype=np.int64), np.zeros(p, dtype=np.int64)
     for j in np.flatnonzero(root):
         step = _step(job, int(j), root[j])
-        column = _column(hessians[:draws], p, int(j))
-        wide, left_wide = _secants(job, int(j), step, draws)
-        narrow, left_narrow = _secants(job, int(j), 0.5 * step, draws)
+        column = _column(hessians, p, int(j))
+        wide, left_wide = _secants(job, int(j), step, blocks)
+        narrow, left_narrow = _secants(job, int(j), 0.5 * step, blocks)
         left = left_wide | left_narrow
         scale = root[j] * np.where(root > 0.0, root, np.inf)
         coarse, fine = np.abs(wide - column) / scale, np.abs(narrow - column) / scale
         kinked = ((fine > 0.5 * coarse) & (fine > VISIBLE)).any(axis=1)
         rough[j], outside[j] = int((kinked & ~left).sum()), int(left.sum())
-    return Smoothness(draws, rough, outside)
+    return Smoothness(len(hessians), rough, outside)
 
 
 def _step(job: Job, j: int, root: float) -> float:
@@ -93,13 +96,13 @@ def _column(packed: Array, p: int, j: int) -> Array:
     return packed[:, low * p - low * (low - 1) // 2 + high - low]
 
 
-def _secants(job: Job, j: int, step: float, draws: int) -> tuple[Array, NDArray[np.bool_]]:
+def _secants(job: Job, j: int, step: float, blocks: list[Block]) -> tuple[Array, NDArray[np.bool_]]:
     """Slopes of the score along parameter j, draw by draw, and which draws have left the support."""
     sides = []
     for sign in (1.0, -1.0):
         there = job.theta.copy()
         there[j] += sign * step
-        chunks = list(chunks_of(replace(job, differentiate_at=there), Block(PILOT_STREAM, 0, draws)))
+        chunks = [c for block in blocks for c in chunks_of(replace(job, differentiate_at=there), block)]
         sides.append([np.concatenate([getattr(c, part) for c in chunks]) for part in ("scores", "logpdf")])
     (up, up_density), (down, down_density) = sides
     return (up - down) / (2 * step), np.isneginf(up_density) | np.isneginf(down_density)
