@@ -5,12 +5,12 @@ Coordinate k of point i is a pure function of (entropy, stream, i, k): any block
 **Scrambling.** Nested uniform scrambling (Owen 1995) flips binary digit r of a coordinate by a random bit that belongs
 to the digits before it. Each coordinate of each point is then uniform, whatever happens to the others; every elementary
 interval that holds one point of the Sobol sequence still does, and a mean over n points of a smooth function errs by
-n^(-3/2) (Owen 1997, *Ann. Statist.* 25, 1541). Burley (2020, *J. Comput. Graph. Tech.* 9, 4) does it with a hash: on
-the digits in reverse, multiplication and addition carry from earlier digits to later ones only, so rounds of
-
-    x ^= x c;  x += s;  x *= t        (c even, t odd; Laine and Karras 2011)
-
-flip each digit by a function of those before it. Here are four such rounds, each with its own 32-bit s and t.
+n^(-3/2) (Owen 1997, *Ann. Statist.* 25, 1541). As Burley (2020, *J. Comput. Graph. Tech.* 9, 4) does, the random bits
+come from hashes. The flips of the first five digits are 31 bits, one for each beginning, those of the next five 31 bits
+of a hash of the first five: exactly independent, and as good as a hash. (Rounds of carries alone, which are Burley's
+choice, are not: there the flips of digit 3 have a parity that the flips of digits 1 and 2 settle.) The other 22 are
+flipped by a hash of the first ten, and then by two rounds of Laine and Karras (2011), x ^= x c; x += s; x *= t with c
+even and t odd, on the digits in reverse, so that they carry from earlier digits to later ones.
 
 **Digits.** 32 digits are scrambled so; 32 more, a hash of them and of another key, lie below. No two points of a
 coordinate share the first 32, and both u and 1 - u are known to 64 digits: a column holds t = u for u < 1/2 and
@@ -70,14 +70,15 @@ POINT_WORDS = TABLES_AT + TABLE_WORDS
 COORDINATE, POINT, FILLED = 1, 2, 3
 POINT_CURSORS = 4
 
-_SEEDS = 10
+_SEEDS = 12
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _U27, _U30, _U31, _U32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
-_ONE = np.uint32(1)
-_C1, _C2, _C3, _C4 = np.uint32(0x3D20ADEA), np.uint32(0x05526C56), np.uint32(0x53A22864), np.uint32(0x6C50B47C)
-_J1, _J2 = np.uint32(0x7FEB352D), np.uint32(0x846CA68B)
-_S15, _S16 = np.uint32(15), np.uint32(16)
+_U1, _U2, _U3, _U4, _U5, _U7, _U8 = (np.uint32(i) for i in (1, 2, 3, 4, 5, 7, 8))
+_U15, _U16 = np.uint32(15), np.uint32(16)
+_FIRST_5, _FIRST_10 = np.uint32(2**5 - 1), np.uint32(2**10 - 1)
+_C1, _C2 = np.uint32(0x3D20ADEA), np.uint32(0x53A22864)
+_M1, _M2 = np.uint32(0x7FEB352D), np.uint32(0x846CA68B)
 _LOW_32 = 0xFFFFFFFF
 
 
@@ -128,28 +129,48 @@ def _first_digits(directions: Any, first: int) -> Any:
 
 
 @inline
+def fill_digits(directions: Any, first: int, out: Any) -> None:
+    """Coordinate of the points of the tile that begins at ``first``, unscrambled, digits in reverse."""
+    out[0] = _first_digits(directions, first)
+    for b in range(TILE_DIGITS):
+        for j in range(1 << b):
+            out[(1 << b) + j] = out[j] ^ directions[b]
+
+
+@inline
+def _hashed(x: Any, s: Any, t: Any) -> Any:
+    """32 random-looking bits of a word and two seeds (multipliers: Wellons 2018); casts keep Numba at 32 bits."""
+    x = np.uint32(np.uint32(x ^ s) * _M1)
+    x = np.uint32(np.uint32(x ^ (x >> _U15) ^ t) * _M2)
+    return np.uint32(x ^ (x >> _U16))
+
+
+@inline
+def _five_flips(digits: Any, flips: Any) -> Any:
+    """Flips of five digits: that of digit r after the digits d is bit 2^r + d of ``flips``, 31 bits in all."""
+    out = (flips >> _U1) & _U1
+    out |= ((flips >> (_U2 + (digits & _U1))) & _U1) << _U1
+    out |= ((flips >> (_U4 + (digits & _U3))) & _U1) << _U2
+    out |= ((flips >> (_U8 + (digits & _U7))) & _U1) << _U3
+    return np.uint32(out | ((flips >> (_U16 + (digits & _U15))) & _U1) << _U4)
+
+
+@inline
 def _round(x: Any, c: Any, s: Any, t: Any) -> Any:
-    """One round of the hash; the casts keep Numba from going over to 64 bits."""
+    """Carries from digits to later ones."""
     x ^= np.uint32(x * c)
-    return np.uint32(np.uint32(x + s) * (t | _ONE))
+    return np.uint32(np.uint32(x + s) * (t | _U1))
 
 
 @inline
 def scrambled(x: Any, seeds: Any) -> Any:
     """Scramble 32 digits in reverse: each is flipped by a function of those before it."""
-    x = _round(x, _C1, seeds[0], seeds[1])
-    x = _round(x, _C2, seeds[2], seeds[3])
-    x = _round(x, _C3, seeds[4], seeds[5])
-    return _round(x, _C4, seeds[6], seeds[7])
-
-
-@inline
-def _further_digits(x: Any, seeds: Any) -> Any:
-    """32 digits that nothing depends on: a hash of the digits before."""
-    x = np.uint32(np.uint32(x ^ seeds[8]) * _J1)
-    x = np.uint32(np.uint32(x ^ (x >> _S15)) * _J2)
-    x = np.uint32(np.uint32(x ^ (x >> _S16) ^ seeds[9]) * _J1)
-    return np.uint32(x ^ (x >> _S16))
+    flips = _five_flips(x, seeds[0])
+    flips |= _five_flips(x >> _U5, _hashed(x & _FIRST_5, seeds[1], seeds[2])) << _U5
+    rest = x ^ (_hashed(x & _FIRST_10, seeds[3], seeds[4]) & ~_FIRST_10)
+    rest = _round(rest, _C1, seeds[5], seeds[6])
+    rest = _round(rest, _C2, seeds[7], seeds[8])
+    return np.uint32((x & _FIRST_10) ^ flips ^ (rest & ~_FIRST_10))
 
 
 @inline
@@ -159,13 +180,10 @@ def fill_column(keys: Any, directions: Any, tile: int, k: int, out: Any) -> None
     seeds = np.empty(_SEEDS, np.uint32)
     _fill_seeds(keys, k, (tile * TILE) >> DIGITS, seeds)
     digits = np.empty(TILE, np.uint32)
-    digits[0] = _first_digits(directions, first)
-    for b in range(TILE_DIGITS):
-        for j in range(1 << b):
-            digits[(1 << b) + j] = digits[j] ^ directions[b]
+    fill_digits(directions, first, digits)
     for j in range(TILE):
         x = scrambled(digits[j], seeds)
-        upper, lower = np.int32(reverse_bits(x)), np.int32(_further_digits(x, seeds))
+        upper, lower = np.int32(reverse_bits(x)), np.int32(_hashed(x, seeds[9], seeds[10]))
         out[j] = np.float64(upper) * 2.0**-32 + (np.float64(lower) + (2.0**31 + 0.5)) * 2.0**-64
 
 

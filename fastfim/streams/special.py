@@ -48,7 +48,7 @@ def load() -> None:
         llvmlite.binding.add_symbol(_PREFIX + name, _address(cython_special.__pyx_capi__, name, arity))
 
 
-def _address(functions: dict[str, Any], name: str, arity: int) -> int:
+def _address(functions: Any, name: str, arity: int) -> int:
     """Address of the function of float64 numbers; a fused one has a prefix that depends on the version."""
     declared = f"double ({'double, ' * arity}int __pyx_skip_dispatch)".encode()
     of, get_name = ctypes.pythonapi.PyCapsule_GetPointer, ctypes.pythonapi.PyCapsule_GetName

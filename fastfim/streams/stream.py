@@ -367,7 +367,8 @@ def take_count(rng: Any, refine: Any, family: float, a: float = 0.0, b: float = 
     steps = 0.0
     for j in range(2, 9):
         steps += 1.0 if size >= _word(rng, i + j) else 0.0
-    return _word(rng, i + 1) + math.copysign(steps, t)
+    count: float = _word(rng, i + 1) + math.copysign(steps, t)
+    return count
 
 
 #: Every method of ``rng``: its name, and the function whose signature (after ``rng``) and meaning it has.
@@ -416,7 +417,7 @@ def variate(*, inverse: Callable[..., Any] | None = None) -> Callable[[Function]
     return register
 
 
-def by_kind(function: Callable[..., Any], inverse: Callable[..., Any]) -> Callable[[Stream], Callable[..., Any]]:
+def by_kind(function: Callable[..., Any], inverse: Callable[..., Any]) -> Callable[[Any], Callable[..., Any]]:
     """Choose between two functions of ``rng`` by its type: ``inverse`` for quasi-random streams."""
     return lambda rng: inverse if rng.kind == "rqmc" else function
 

@@ -85,7 +85,8 @@ def piece_of(t: float) -> int:
 @inline
 def place_in_piece(t: float) -> float:
     """From -1 to 1."""
-    return 2.0 * as_float(((as_bits(t) & _MANTISSA) << 3) | _ONE_BITS) - 3.0
+    fraction: float = as_float(((as_bits(t) & _MANTISSA) << 3) | _ONE_BITS)
+    return 2.0 * fraction - 3.0
 
 
 @inline

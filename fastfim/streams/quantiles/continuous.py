@@ -146,7 +146,7 @@ def _noncentral_tails(y: float, a: float, b: float, c: float) -> tuple[float, fl
     """Tails on the scale of log x; a is half of df, b half of nonc."""
     h = 0.5 * math.exp(y)
     spread = 12.0 * math.sqrt(b) + 30.0
-    first, last = math.floor(max(0.0, b - spread)), math.ceil(b + spread)
+    first, last = float(math.floor(max(0.0, b - spread))), float(math.ceil(b + spread))
     log_h = math.log(h)
     weight = math.exp(log_poisson_mass(first, b)) if b > 0.0 else 1.0
     g = math.exp((a + first) * log_h - h - math.lgamma(a + first + 1.0))
@@ -178,7 +178,7 @@ def noncentral_quantile(t: float, a: float, b: float, c: float = 0.0) -> float:
     """Noncentral chi-square of a degrees of freedom and noncentrality b."""
     mean, variance = a + b, 2.0 * (a + 2.0 * b)
     z = normal_quantile(t)
-    skewness = 8.0 * (a + 3.0 * b) / variance**1.5
+    skewness = 8.0 * (a + 3.0 * b) / (variance * math.sqrt(variance))
     if b > _NORMAL_NONCENTRAL:  # Cornish and Fisher (1938), to the third order: an error of b^(-3/2)
         kurtosis = 48.0 * (a + 4.0 * b) / variance**2
         shift = skewness / 6.0 * (z * z - 1.0) + kurtosis / 24.0 * z * (z * z - 3.0)

@@ -42,13 +42,16 @@ def cornish_fisher(t: float, mean: float, deviation: float, skewness: float) -> 
 def _reaches(tails: Any, t: float, k: float, a: float, b: float, c: float) -> bool:
     """Whether the distribution function reaches u at k."""
     below, above = tails(k, a, b, c)
-    return below >= t if t > 0.0 else above <= -t
+    reached: bool = below >= t if t > 0.0 else above <= -t
+    return reached
 
 
 @inline
 def search(tails: Any, t: float, guess: float, first: float, last: float, a: float, b: float, c: float) -> float:
     """Smallest k from first to last where u is reached (last, if it is not reached before)."""
-    k = min(max(np.ceil(guess), first), last)
+    k: float = min(max(np.ceil(guess), first), last)
+    low: float
+    high: float
     step = 1.0
     if _reaches(tails, t, k, a, b, c):
         high = k
@@ -192,7 +195,7 @@ def _zipf_rest(k: float, a: float) -> float:
     while j < _DIRECT:
         total += j**-a
         j += 1.0
-    value = j**-a
+    value: float = j**-a
     integral = -value * j * math.expm1(-(a - 1.0) * (_LOG_TOO_LARGE - math.log(j))) / (a - 1.0)
     square = 1.0 / (j * j)
     third = a * (a + 1.0) * (a + 2.0) * square
