@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -159,17 +160,49 @@ def _run(model: BoundLikelihood, theta: NDArray[np.float64], options: Options) -
     history: list[Round] = []
     with mapper(options.workers) as ordered_map, reporter(options.progress, options.rtol) as report:
         for totals, draws in _rounds(plan, options, ordered_map, deadline):
-            sums = Sums.unpack(totals, len(theta), draws)
-            look = judge(sums, options, plan, look)
+            sums, rounds = Sums.unpack(totals, len(theta), draws), len(history) + 1
+            again = _FreshStreams(plan.job, options.streams * rounds, sums, ordered_map)
+            fresh = again if _room_for_doubt(options, plan, draws) and perf_counter() < deadline else None
+            look = judge(sums, options, plan, rounds, fresh)
+            plan = replace(plan, spent=plan.spent + again.spent)
             if options.estimator == "auto" and look.confirmed == {"information_equality"}:
                 plan = without_hessians(plan, look.checks(model.parameters))
-                look = judge(sums, options, plan, None)
+                look = judge(sums, options, plan, rounds, None)
             history.append(Round(look.draws + plan.spent, perf_counter() - started, look.relative_error))
             report(history[-1].draws, look.relative_error)
             if look.ended:
                 break
     assert look is not None  # the first round is always completed
     return _result(plan, options, look, tuple(history))
+
+
+def _room_for_doubt(options: Options, plan: Plan, draws: int) -> bool:
+    """Whether the budget allows as many draws again: a fixed one never, since it is to be kept."""
+    if options.draws is not None:
+        return False
+    return options.max_draws is None or plan.spent + 2 * draws * options.streams <= options.max_draws
+
+
+class _FreshStreams:
+    """Sums over as many draws from streams of their own; ``spent`` says how many that took.
+
+    The next round's draws would not do: under quasi-Monte Carlo they complete the points of the round before, and so
+    depend on its errors.
+    """
+
+    def __init__(self, job: Job, first_stream: int, sums: Sums, ordered_map: OrderedMap) -> None:
+        self.job, self.first, self.sums, self.map = job, first_stream, sums, ordered_map
+        self.spent = 0
+
+    def __call__(self) -> Sums:
+        totals = np.zeros((len(self.sums.score), self.job.layout.sums))
+        done = 0
+        for number, size in enumerate(stopping.blocks(self.sums.draws, self.job.layout.block)):
+            blocks = [Block(self.first + k, number, size, done) for k in range(len(totals))]
+            _add_blocks(self.job, totals, blocks, self.map)
+            done += size
+        self.spent = done * len(totals)
+        return Sums.unpack(totals, len(self.job.theta), done)
 
 
 def _rounds(
@@ -203,11 +236,11 @@ def _groups(sizes: list[int]) -> Iterator[list[int]]:
 
 
 def _add_blocks(job: Job, totals: NDArray[np.float64], blocks: list[Block], ordered_map: OrderedMap) -> None:
-    """Add the sums of ``blocks`` to those of their streams, in order."""
-    for block, sums in zip(blocks, ordered_map(partial(run_block, job), blocks), strict=True):
+    """Add the sums of ``blocks``, which go through the streams in turn, to those of their streams."""
+    for k, sums in enumerate(ordered_map(partial(run_block, job), blocks)):
         if sums[-1] > 0 or not np.isfinite(sums).all():
-            raise_for(job, block)
-        totals[block.stream] += sums
+            raise_for(job, blocks[k])
+        totals[k % len(totals)] += sums
 
 
 def _result(plan: Plan, options: Options, look: Look, history: tuple[Round, ...]) -> FisherEstimate:

@@ -1,13 +1,13 @@
 """What a round's sums amount to: the matrix, its errors, and whether the run may or must end.
 
 A run ends when every entry meets the tolerance (from the second round on) and nothing speaks against the identities
-that its estimator rests on; when a suspicion against one of them has been confirmed on fresh draws; or when the
+that its estimator rests on; when a suspicion against one of them has been confirmed on fresh streams; or when the
 projection of what is still to do exceeds the default limit. Budgets and clocks are the engine's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,8 +39,8 @@ class Look:
 
     Attributes
     ----------
-    sums, rounds
-        Everything drawn so far, and in how many rounds.
+    draws
+        Draws of all streams.
     matrices, standard_error
         One estimate a stream (K, p, p), and the error of their mean (p, p).
     relative_error, variance_reduction
@@ -48,13 +48,12 @@ class Look:
     projected_draws
         Draws, all told, that would meet the tolerance.
     findings, confirmed
-        Tests of the identities on all draws, and which of them failed on fresh draws too.
+        Tests of the identities, and which of them failed on fresh streams too.
     converged, ended
         Whether the tolerance is met soundly, and whether the run is over.
     """
 
-    sums: Sums
-    rounds: int
+    draws: int
     matrices: Array
     standard_error: Array
     relative_error: float
@@ -64,11 +63,6 @@ class Look:
     confirmed: frozenset[str]
     converged: bool
     ended: bool
-
-    @property
-    def draws(self) -> int:
-        """Draws of all streams."""
-        return self.sums.draws * len(self.matrices)
 
     @property
     def unsound(self) -> bool:
@@ -85,15 +79,17 @@ class Look:
         return {name: _check(name, f, name in self.confirmed, parameters) for name, f in self.findings.items()}
 
 
-def judge(sums: Sums, options: Options, plan: Plan, previous: Look | None) -> Look:
-    """Look at a run after a round."""
+def judge(sums: Sums, options: Options, plan: Plan, rounds: int, fresh: Callable[[], Sums] | None) -> Look:
+    """Look at a run after a round.
+
+    ``fresh()`` gives as many draws from streams that nothing has been seen of; None where the budget has no room.
+    """
     matrices = estimators.replicates(sums, plan.estimator, plan.control)
     scale = estimators.scale(sums, plan.estimator)
     error = estimators.standard_error(matrices, scale)
     half_width = stopping.critical_value(options.confidence, options.streams) * error
     within = stopping.met(half_width, scale, options.rtol, options.atol)
-    findings, confirmed = _test(sums, plan.estimator, previous)
-    rounds = 1 if previous is None else previous.rounds + 1
+    findings, confirmed = _test(sums, plan.estimator, fresh)
     draws = sums.draws * options.streams
     settled = all(finding.verdict == "pass" for finding in findings.values())
     projected = stopping.projected_draws(draws, half_width, scale, options.rtol, options.atol)
@@ -101,8 +97,7 @@ def judge(sums: Sums, options: Options, plan: Plan, previous: Look | None) -> Lo
     given_up = _given_up(options, draws, projected, settled)
     enough = converged and options.draws is None and rounds >= stopping.ROUNDS_AT_LEAST
     return Look(
-        sums=sums,
-        rounds=rounds,
+        draws=draws,
         matrices=matrices,
         standard_error=error,
         relative_error=stopping.relative_error(half_width, scale),
@@ -115,29 +110,15 @@ def judge(sums: Sums, options: Options, plan: Plan, previous: Look | None) -> Lo
     )
 
 
-def _test(sums: Sums, estimator: str, previous: Look | None) -> tuple[dict[str, Finding], frozenset[str]]:
-    """Test every identity on all draws; of those suspected a round ago, only the verdict of fresh draws counts."""
-    findings, confirmed = {}, set()
-    for name, test in ASSUMES[estimator].items():
-        finding = test(sums)
-        if previous is not None and name in previous.findings and previous.findings[name].verdict == "fail":
-            finding = test(_difference(sums, previous.sums), soundness.CONFIRMATION)
-            if finding.verdict == "fail":
-                confirmed.add(name)
-        findings[name] = finding
-    return findings, frozenset(confirmed)
-
-
-def _difference(later: Sums, earlier: Sums) -> Sums:
-    hessian = None
-    if later.negative_hessian is not None and earlier.negative_hessian is not None:
-        hessian = later.negative_hessian - earlier.negative_hessian
-    return Sums(
-        later.draws - earlier.draws,
-        later.score - earlier.score,
-        later.outer - earlier.outer,
-        hessian,
-    )
+def _test(sums: Sums, estimator: str, fresh: Callable[[], Sums] | None) -> tuple[dict[str, Finding], frozenset[str]]:
+    """Test every identity; of those suspected only the verdict of fresh streams counts."""
+    findings = {name: test(sums) for name, test in ASSUMES[estimator].items()}
+    suspected = [name for name, finding in findings.items() if finding.verdict == "fail"]
+    if not suspected or fresh is None:
+        return findings, frozenset()
+    others = fresh()
+    findings |= {name: ASSUMES[estimator][name](others, soundness.CONFIRMATION) for name in suspected}
+    return findings, frozenset(name for name in suspected if findings[name].verdict == "fail")
 
 
 def _given_up(options: Options, draws: int, projected: float, settled: bool) -> bool:
@@ -178,7 +159,7 @@ def _check(name: str, finding: Finding, confirmed: bool, parameters: tuple[str, 
     where = " x ".join(parameters[i] for i in finding.entry)
     if confirmed:
         return Check(
-            finding.figure, finding.p_value, "fail", f"{broken} (largest for {where}, confirmed on fresh draws)"
+            finding.figure, finding.p_value, "fail", f"{broken} (largest for {where}, confirmed on fresh streams)"
         )
     if finding.verdict == "fail":
         return Check(

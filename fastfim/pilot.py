@@ -37,7 +37,8 @@ class Pilot:
     @property
     def draws(self) -> int:
         """Number of draws."""
-        return int(np.prod(self.scores.shape[:2]))
+        streams, each, _ = self.scores.shape
+        return int(streams * each)
 
     @property
     def outer_variance(self) -> Array:
@@ -58,7 +59,7 @@ def pilot_draws(budget: int | None) -> int:
     if budget is None:
         return PILOT_DRAWS
     affordable = max(1, int(LARGEST_SHARE * budget) // PILOT_STREAMS)
-    return min(PILOT_DRAWS, 2 ** (affordable.bit_length() - 1))
+    return min(PILOT_DRAWS, 1 << (affordable.bit_length() - 1))
 
 
 def pilot_blocks(draws: int) -> list[Block]:

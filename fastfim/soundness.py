@@ -7,8 +7,8 @@
 
 Both compare K stream means with zero: Student's t for each entry, Holm's correction over the entries. A chi-square of
 the whole vector with an estimated covariance would reject far too often at K = 32. A suspicion (level `SUSPICION`) is
-tested once more on fresh draws alone (level `CONFIRMATION`), and only that verdict counts; a sound run is refused with
-probability below the product of the two at each of its few looks.
+tested once more on fresh streams alone (level `CONFIRMATION`), and only that verdict counts; a sound run is refused
+with probability below the product of the two at each of its few looks.
 
 Where the streams disagree by so much about E[s_i^2] that each has seen fewer than `EVENTS` informative draws (rare
 events: Bernoulli with p = 1e-4), or where all scores are equal to the last bit, a test would be empty: it is skipped,
