@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 
 from fastfim.autodiff.emit import Emitter, Value
-from fastfim.autodiff.polygamma import digamma, trigamma
+from fastfim.autodiff.numerics.psi import digamma, trigamma
 from fastfim.autodiff.rules import Derivatives, rule
 from fastfim.autodiff.selections import sign_of
 
@@ -291,13 +291,13 @@ def _gaussian(e: Emitter, x: Value) -> Value:
     return e.call(math.exp, -square) * e.select(square < 1e4, 1 - error, 1.0)
 
 
-@rule("math.erf")
+@rule("math.erf", "scipy.special.erf")
 def erf(e: Emitter, x: Value) -> Derivatives:
     d = 2 / math.sqrt(math.pi) * _gaussian(e, x)
     return e.call(math.erf, x), (d,), (lambda: -2 * x * d,)
 
 
-@rule("math.erfc")
+@rule("math.erfc", "scipy.special.erfc")
 def erfc(e: Emitter, x: Value) -> Derivatives:
     d = -2 / math.sqrt(math.pi) * _gaussian(e, x)
     return e.call(math.erfc, x), (d,), (lambda: -2 * x * d,)

@@ -3,8 +3,8 @@
 
 A function of the table, met in a user's source, is replaced by an `Operation` (see `substitute`).  Its type,
 `OperationType`, settles a call by the types of the arguments: numbers of which one carries derivatives go by the rule;
-anything else is left to the function that the user named, or, where Numba does not know that function (most of
-``scipy.special``), to the value that the rule emits.
+anything else is left to the function that the user named, or, where Numba does not know that function (those of
+``scipy.special``), to the rule's own function of plain numbers.
 
 Operators have no name to replace, so ``+ - * / **``, the comparisons and ``not`` are typed for `Dual` here.
 """
@@ -146,7 +146,13 @@ def _resolve_vector(context: Any, operation: Operation, args: tuple[Any, ...], k
 
 
 def _resolve_plain(context: Any, operation: Operation, args: tuple[Any, ...], kws: dict[str, Any]) -> tuple[Any, Any]:
-    """The function that the user named; failing that, the rule's value."""
+    """The rule's own function of plain numbers, else what the user named, else the value that the rule emits."""
+    entry = operation.entry
+    numbers = not kws and all(isinstance(a, REAL) for a in args)
+    fits = numbers and isinstance(entry, Rule | Choice | Predicate) and entry.arity == len(args)
+    by_entry = entry, signature(_plain_result(entry), *map(_number, args))
+    if fits and isinstance(entry, Rule) and entry.plain is not None:
+        return by_entry
     try:
         target = context.resolve_value_type(operation.function)
         sig = context.resolve_function_type(target, args, kws)
@@ -156,9 +162,8 @@ def _resolve_plain(context: Any, operation: Operation, args: tuple[Any, ...], kw
         failure: Any = error
     else:
         failure = TypingError(f"{_title(operation)} cannot be compiled for {args}", loc=operation.loc)
-    numbers = not kws and all(isinstance(a, REAL) for a in args)
-    if numbers and isinstance(operation.entry, Rule | Choice | Predicate) and operation.entry.arity == len(args):
-        return operation.entry, signature(_plain_result(operation.entry), *map(_number, args))
+    if fits:
+        return by_entry
     raise failure
 
 
@@ -229,8 +234,10 @@ def _value(operand: Parts | Value) -> Value:
 
 
 def _differentiate(e: Emitter, entry: Rule, operands: list[Parts | Value]) -> Parts | Value:
-    value, firsts, seconds = entry.emit(e, *map(_value, operands))
     active = [i for i, operand in enumerate(operands) if isinstance(operand, Parts)]
+    if not active and entry.plain is not None:
+        return e.call(entry.plain, *map(_value, operands))
+    value, firsts, seconds = entry.emit(e, *map(_value, operands))
     if not active:
         return value
 

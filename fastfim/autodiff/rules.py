@@ -49,12 +49,16 @@ class Rule:
         Number of arguments.
     emit
         ``emit(e, *values)`` gives value, first and second partials.
+    plain
+        The same function of plain floats, compilable: what a call is where no argument carries derivatives.  ``None``:
+        whatever Numba makes of the callable.
     """
 
     name: str
     names: tuple[str, ...]
     arity: int
     emit: Callable[..., Derivatives]
+    plain: Callable[..., float] | None = None
 
 
 @dataclass(frozen=True)
@@ -97,9 +101,9 @@ Entry: TypeAlias = "Rule | Choice | Predicate | Refusal"
 ENTRIES: list[Entry] = []
 
 
-def rule(*names: str) -> Callable[[_Function], _Function]:
+def rule(*names: str, plain: Callable[..., float] | None = None) -> Callable[[_Function], _Function]:
     """Enter the decorated function into the table as the derivative rule of the callables ``names``."""
-    return _entering(Rule, names)
+    return _entering(Rule, names, plain)
 
 
 def choice(*names: str) -> Callable[[_Function], _Function]:

@@ -1,7 +1,8 @@
 """What a user's function means: the pass that replaces, in Numba's intermediate representation, what it names.
 
 - A function of the table becomes an `Operation`, with the place where it is used.
-- A helper of the user's, plain or already compiled, becomes a compiled function of the same kind as its caller.
+- A helper of the user's, plain or already compiled, becomes a compiled function of the same kind as its caller; so do
+  functions of ``scipy.special`` that are spelled out (see `spelled`).
 - ``//``, ``%`` and ``@`` become calls, so that they can be refused, or mean the dot product, where theta enters.
 - Methods such as ``v.sum()`` become calls of the NumPy functions of the same names.
 - Arrays that must hold values that depend on theta become arrays of dual numbers (see `arrays`).
@@ -11,7 +12,9 @@ Nothing global is touched: the same functions keep their meaning everywhere else
 
 from __future__ import annotations
 
+import importlib
 import operator
+import sys
 import types as python
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +32,8 @@ from fastfim.autodiff.callgraph import is_library, python_function, reachable
 from fastfim.autodiff.dual import Dual
 from fastfim.autodiff.errors import Refused
 from fastfim.autodiff.operations import Operation
-from fastfim.autodiff.rules import ENTRIES, Entry, Refusal, callables
+from fastfim.autodiff.rules import ENTRIES, Entry, Refusal, Rule, callables, resolve
+from fastfim.autodiff.spelled import SPELLED
 from fastfim.autodiff.theta import Theta
 from fastfim.autodiff.vectors import VECTOR
 
@@ -57,6 +61,13 @@ def dual_inside(kind: Any) -> Dual | None:
     return None
 
 
+def loaded_meanings() -> tuple[dict[Any, Entry], dict[Any, Callable[..., Any]]]:
+    """The entry of every callable that is loaded now, and the source of those that are spelled out."""
+    if "scipy.special" in sys.modules:
+        importlib.import_module("fastfim.autodiff.special")  # enters its rules; costs only those who use them
+    return callables(ENTRIES), {function: source for n, source in SPELLED.items() if (function := resolve(n))}
+
+
 class Substitution:
     """The rewriting of one function for one set of argument types.
 
@@ -75,24 +86,25 @@ class Substitution:
         self.compile_along, self.stack = compile_along, stack
         self.duals = tuple(map(dual_inside, state.args))
         self.kind = next((found for found in self.duals if found), None)
-        self.table = callables(ENTRIES)
         self.objects: dict[str, Any] = {}
+        self.table: dict[Any, Entry] = {}
+        self.spelled: dict[Any, Any] = {}
 
     def run(self) -> None:
         """Rewrite the function in place."""
-        for block in self.func_ir.blocks.values():
-            for statement in block.body:
-                if isinstance(statement, ir.Assign):
-                    self._replace_name(statement)
+        assignments = [s for b in self.func_ir.blocks.values() for s in b.body if isinstance(s, ir.Assign)]
+        named = [(s, found) for s in assignments if (found := self._lookup(s.value)) is not None]
+        self.table, self.spelled = loaded_meanings()  # after the look-up, which may have loaded `scipy.special`
+        for statement, found in named:
+            self._replace_name(statement, found)
         if self.kind is not None:
             self._replace_operators()
             self._replace_arrays(self.kind)
 
-    def _replace_name(self, statement: Any) -> None:
+    def _replace_name(self, statement: Any, found: Any) -> None:
         """Rewrite ``$v = global(log)``, ``$v = freevar(helper)`` or ``$v = getattr(module, name)``."""
-        found = self._lookup(statement.value)
-        if found is None:
-            return
+        if isinstance(found, python.FunctionType | np.ufunc):
+            found = self.spelled.get(found, found)
         self.objects[statement.target.name] = found
         if isinstance(found, (Dispatcher, python.FunctionType)) and self._is_helper(found):
             self._refuse_recursion(found, statement.loc)
@@ -136,7 +148,9 @@ class Substitution:
             return False
         if self.kind is not None:
             return entry is not None or vector
-        return entry is not None and not isinstance(entry, Refusal) and not self._known_to_numba(found)
+        if entry is None or isinstance(entry, Refusal):
+            return False
+        return (isinstance(entry, Rule) and entry.plain is not None) or not self._known_to_numba(found)
 
     def _operation(self, function: Any, loc: Any) -> Operation:
         entry: Entry | None = self.table.get(function)

@@ -14,7 +14,6 @@ from numba import njit
 from scipy import special
 
 from fastfim.autodiff.numerics import (
-    FLOAT_FUNCTIONS,
     bessel_01,
     bessel_i,
     bessel_k,
@@ -26,6 +25,7 @@ from fastfim.autodiff.numerics import (
     normal,
     psi,
 )
+from fastfim.autodiff.numerics.functions import FLOAT_FUNCTIONS
 
 from . import special_oracle as oracle
 

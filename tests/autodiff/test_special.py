@@ -13,9 +13,8 @@ from numba import njit
 from scipy import special
 
 from fastfim.autodiff import plain
-from fastfim.autodiff.numerics import FLOAT_FUNCTIONS
-from fastfim.autodiff.special import SPELLED
-from fastfim.autodiff.spelled import logsumexp, multigammaln, zeta
+from fastfim.autodiff.numerics.functions import FLOAT_FUNCTIONS
+from fastfim.autodiff.spelled import SPELLED, logsumexp, multigammaln, zeta
 
 from . import special_oracle as oracle
 from .differentiate import compiled, differentiate

@@ -1,65 +1,6 @@
 """Special functions with exact first and second derivatives, as plain scalar functions for Python and compiled code.
 
 Each module states its mathematics.  A function named ``*_derivatives`` returns the value, the first and then the second
-partial derivatives (upper triangle, row by row) of one special function, sharing the work between them.
-`FLOAT_FUNCTIONS` maps the names that `scipy.special` uses to the functions that give values alone::
-
-    from fastfim.autodiff.numerics import FLOAT_FUNCTIONS
-    FLOAT_FUNCTIONS["log_ndtr"](-40.0)  # -804.6084420137538
+partial derivatives (upper triangle, row by row) of one special function, sharing the work between them.  The module
+`functions` gives the values alone, by the names that `scipy.special` uses.
 """
-
-from __future__ import annotations
-
-import math
-from collections.abc import Callable
-
-from fastfim.autodiff.numerics.bessel_01 import i0, i0e, i1, i1e
-from fastfim.autodiff.numerics.bessel_i import iv, ive
-from fastfim.autodiff.numerics.bessel_k import k0, k0e, k1, k1e, kv, kve
-from fastfim.autodiff.numerics.hurwitz import polygamma, riemann_zeta, zeta
-from fastfim.autodiff.numerics.incomplete_beta import betainc
-from fastfim.autodiff.numerics.incomplete_gamma import gammainc, gammaincc
-from fastfim.autodiff.numerics.log_gamma import betaln, gamma, gammaln
-from fastfim.autodiff.numerics.logistic import entr, expit, log_expit, logit, rel_entr, xlog1py, xlogy
-from fastfim.autodiff.numerics.normal import log_ndtr, ndtr, ndtri
-from fastfim.autodiff.numerics.psi import digamma, tetragamma, trigamma
-
-#: Functions of `scipy.special`, by name; ``zeta`` is the one of two arguments.
-FLOAT_FUNCTIONS: dict[str, Callable[..., float]] = {
-    "betainc": betainc,
-    "betaln": betaln,
-    "digamma": digamma,
-    "entr": entr,
-    "erf": math.erf,
-    "erfc": math.erfc,
-    "expit": expit,
-    "gamma": gamma,
-    "gammainc": gammainc,
-    "gammaincc": gammaincc,
-    "gammaln": gammaln,
-    "i0": i0,
-    "i0e": i0e,
-    "i1": i1,
-    "i1e": i1e,
-    "iv": iv,
-    "ive": ive,
-    "k0": k0,
-    "k0e": k0e,
-    "k1": k1,
-    "k1e": k1e,
-    "kv": kv,
-    "kve": kve,
-    "log_expit": log_expit,
-    "log_ndtr": log_ndtr,
-    "logit": logit,
-    "ndtr": ndtr,
-    "ndtri": ndtri,
-    "polygamma": polygamma,
-    "psi": digamma,
-    "rel_entr": rel_entr,
-    "xlog1py": xlog1py,
-    "xlogy": xlogy,
-    "zeta": zeta,
-}
-
-__all__ = ["FLOAT_FUNCTIONS", "digamma", "riemann_zeta", "tetragamma", "trigamma"]
