@@ -204,8 +204,10 @@ def test_keys():
         assert len(np.intersect1d(point_set(512, 2, **other), point_set(512, 2))) == 0
 
 
-# Of the key (7, 2). They must never change: a seed's answer would.
-PINNED = "pinned"
+def test_points_are_pinned():
+    # of the key (7, 2); they must never change: a seed's answer would
+    pinned = [[0.08645923329466752, 0.09213892662910775], [0.7166142096697636, 0.5152229620628768]]
+    assert point_set(2, 2, stream=2, entropy=7).tolist() == pinned
 
 
 # ---- beyond the last coordinate

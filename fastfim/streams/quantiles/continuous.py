@@ -37,8 +37,9 @@ from ..special import (
 )
 from ..tables import refined
 from ..typed import inline
-from ..variates.masses import log_poisson_mass
+from ..variates.masses import deviance, log_poisson_mass
 from .elementary import normal_quantile
+from .large_gamma import LARGE, large_gamma_tails
 from .solve import solve
 
 REFINE = types.float64(types.CPointer(types.float64), types.float64, types.float64, types.float64, types.float64)
@@ -67,11 +68,31 @@ def log_lower(t: float) -> float:
 
 
 @inline
+def _standardised_gamma_tails(y: float, a: float, b: float, c: float) -> tuple[float, float, float]:
+    """In standard deviations from the mean."""
+    x = a + y * b
+    below, above = large_gamma_tails(a, x)
+    return below, above, math.exp(-deviance(a, x) - 1.0 / (12.0 * a)) / math.sqrt(2.0 * math.pi) * (a / x)
+
+
+@inline
+def _large_gamma_quantile(t: float, a: float) -> float:
+    """Wilson and Hilferty's (1931) guess errs by a^(-3/2) of the value; Newton's method does the rest."""
+    deviation = math.sqrt(a)
+    root = 1.0 - 1.0 / (9.0 * a) + normal_quantile(t) / (3.0 * deviation)
+    x = a * root * root * root
+    if a > _NORMAL_GAMMA:
+        return x
+    return a + deviation * solve(
+        _standardised_gamma_tails, t, (x - a) / deviation, -deviation, math.inf, a, deviation, 0.0
+    )
+
+
+@inline
 def gamma_quantile(t: float, a: float, b: float = 0.0, c: float = 0.0) -> float:
     """Gamma of shape a."""
-    if a > _NORMAL_GAMMA:  # Wilson and Hilferty (1931): relative error a^(-3/2)
-        root = 1.0 - 1.0 / (9.0 * a) + normal_quantile(t) / (3.0 * math.sqrt(a))
-        return a * root * root * root
+    if a >= LARGE:
+        return _large_gamma_quantile(t, a)
     if a < 0.5:
         log_x = (log_lower(t) + math.lgamma(a + 1.0)) / a
         if log_x < _LOG_TINY:

@@ -22,6 +22,7 @@ from ..typed import inline
 from ..variates.masses import log_binomial_mass
 from .continuous import REFINE
 from .elementary import normal_quantile
+from .large_gamma import LARGE, large_gamma_tails
 
 POISSON, BINOMIAL, NEGATIVE_BINOMIAL, HYPERGEOMETRIC, LOGSERIES, ZIPF = (float(i) for i in range(20, 26))
 
@@ -85,6 +86,9 @@ def search(tails: Any, t: float, guess: float, first: float, last: float, a: flo
 
 @inline
 def _poisson_tails(k: float, a: float, b: float, c: float) -> tuple[float, float]:
+    if k >= LARGE:
+        below, above = large_gamma_tails(k + 1.0, a)
+        return above, below
     return gammaincc(k + 1.0, a), gammainc(k + 1.0, a)
 
 

@@ -296,6 +296,8 @@ def _hypergeometric_by_inversion(rng: Rng, ngood: int, nbad: int, nsample: int) 
     """Where sums of masses would be long, the rejection algorithm goes on with further coordinates."""
     good, bad, sample = float(ngood), float(nbad), float(nsample)
     share = sample / (good + bad)
+    if int(ngood) > 2**53 - int(nbad):
+        return _hypergeometric(rng, ngood, nbad, nsample)  # which says what is wrong
     if not min(good, bad, sample, good + bad - sample) > 0.0 or good * share * (1.0 - share) > _LONG_SUMS:
         return _hypergeometric(rng, ngood, nbad, nsample)
     return int(take_count(rng, refine_hypergeometric, HYPERGEOMETRIC, good, bad, sample))
