@@ -136,7 +136,7 @@ def in_words(text: str) -> str:
     for pattern, words in (
         (r"Literal\[\w+\]\(([^)]*)\)", r"\1"),
         (r"array\(Dual\([^)]*\), (\d)d, \w\)", r"a \1-d array that depends on theta"),
-        (r"Theta\(Dual\([^)]*\)\)", "the vector theta"),
+        (r"Theta\(Dual\([^)]*\)[^)]*\)", "the vector theta"),
         (r"Dual\([^)]*\)", "a number that depends on theta"),
         (r"array\((\w+), (\d)d, \w\)", r"a \2-d \1 array"),
         (r"Module\(<module '([\w.]+)'.*?>\)", r"\1"),

@@ -51,7 +51,7 @@ def seeds(p: int, n: int, order: int, rows: int | None = None) -> Any:
     function
         An intrinsic for compiled code.  The `Theta` holds a private copy on the stack of the caller.
     """
-    kind = Theta(Dual(n, order, n if rows is None else rows))
+    kind = Theta(Dual(n, order, n if rows is None else rows), p)
     if kind.dual.rows < n and n != p:
         raise ValueError("a block of Hessian rows needs a lane for every parameter: n must be p")
 

@@ -35,6 +35,7 @@ from fastfim.autodiff.operations import Operation
 from fastfim.autodiff.rules import ENTRIES, Entry, Refusal, Rule, callables, resolve
 from fastfim.autodiff.spelled import SPELLED
 from fastfim.autodiff.theta import Theta
+from fastfim.autodiff.unpacking import check_lengths
 from fastfim.autodiff.vectors import VECTOR
 
 METHODS = {"sum": np.sum, "mean": np.mean, "max": np.max, "min": np.min, "dot": np.dot, "prod": np.prod}
@@ -83,7 +84,7 @@ class Substitution:
 
     def __init__(self, state: Any, compile_along: Callable[[Any], Any], stack: bool) -> None:
         self.func_ir, self.context, self.function = state.func_ir, state.typingctx, state.func_id.func
-        self.compile_along, self.stack = compile_along, stack
+        self.compile_along, self.stack, self.arguments = compile_along, stack, state.args
         self.duals = tuple(map(dual_inside, state.args))
         self.kind = next((found for found in self.duals if found), None)
         self.objects: dict[str, Any] = {}
@@ -92,6 +93,7 @@ class Substitution:
 
     def run(self) -> None:
         """Rewrite the function in place."""
+        check_lengths(self.func_ir, self.arguments, self.stack)
         assignments = [s for b in self.func_ir.blocks.values() for s in b.body if isinstance(s, ir.Assign)]
         named = [(s, found) for s in assignments if (found := self._lookup(s.value)) is not None]
         self.table, self.spelled = loaded_meanings()  # after the look-up, which may have loaded `scipy.special`

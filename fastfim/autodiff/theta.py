@@ -19,9 +19,10 @@ from numba import types
 from numba.core import cgutils
 from numba.core.datamodel import models
 from numba.core.imputils import RefType, iternext_impl
+from numba.core.typeconv import Conversion
 from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer, infer_global, signature
 from numba.cpython import slicing
-from numba.extending import infer_getattr, lower_builtin, lower_getattr, register_model
+from numba.extending import infer_getattr, lower_builtin, lower_cast, lower_getattr, register_model
 
 from fastfim.autodiff.dual import Dual, Parts, constant, pack
 from fastfim.autodiff.emit import DOUBLE, INDEX, LANE, Emitter, Value
@@ -36,13 +37,21 @@ class ThetaIterator(types.SimpleIteratorType):  # type: ignore[misc]
 
 
 class Theta(types.IterableType):  # type: ignore[misc]
-    """A vector of parameters; its elements are `Dual` numbers."""
+    """A vector of parameters; its elements are `Dual` numbers.  ``length``: their number, where it is known."""
 
     ndim = 1
 
-    def __init__(self, dual: Dual) -> None:
-        self.dual = dual
-        super().__init__(f"Theta({dual})")
+    def __init__(self, dual: Dual, length: int | None = None) -> None:
+        self.dual, self.length = dual, length
+        super().__init__(f"Theta({dual}{'' if length is None else f', {length}'})")
+
+    def unify(self, context: Any, other: types.Type) -> types.Type | None:
+        """A variable may hold vectors of different lengths."""
+        return Theta(self.dual) if isinstance(other, Theta) and other.dual == self.dual else None
+
+    def can_convert_to(self, context: Any, other: types.Type) -> Any:
+        """A length may be forgotten."""
+        return Conversion.safe if other == Theta(self.dual) else None
 
     @property
     def iterator_type(self) -> ThetaIterator:
@@ -102,6 +111,12 @@ def element(context: Any, builder: Any, kind: Theta, theta: Any, index: Any) -> 
     return pack(e, Parts(dual, start.value, gradient, start.hessian))
 
 
+@lower_cast(Theta, Theta)
+def forget_length(context: Any, builder: Any, source: Theta, target: Theta, theta: Any) -> Any:
+    """The same vector."""
+    return theta
+
+
 @infer_global(operator.getitem)
 class ThetaGetItem(AbstractTemplate):  # type: ignore[misc]
     """``theta[i]`` and ``theta[i:j]``."""
@@ -111,7 +126,7 @@ class ThetaGetItem(AbstractTemplate):  # type: ignore[misc]
         if isinstance(args[0], Theta) and isinstance(args[1], types.Integer):
             return signature(args[0].dual, args[0], types.intp)
         if isinstance(args[0], Theta) and args[1] == types.slice2_type:
-            return signature(args[0], args[0], types.slice2_type)
+            return signature(Theta(args[0].dual), args[0], types.slice2_type)
         return None
 
 
