@@ -1,7 +1,9 @@
 """Random numbers for samplers: streams of numbers, and NumPy's variates made of them, inside compiled code.
 
 A stream is keyed by (entropy, stream, block); its state is a float64 vector. Compiled code opens it, draws through an
-``rng`` that has the methods of `numpy.random.Generator`, one scalar a call, and closes it:
+``rng`` that has the methods of `numpy.random.Generator`, one scalar a call, and closes it. The kind ``"mc"`` is
+pseudo-random; with ``"rqmc"`` a draw is a randomized quasi-Monte Carlo point, every call takes its next coordinate by
+inversion, and `next_point` goes on to the next one:
 
 >>> import numpy as np
 >>> from numba import carray, njit, types
@@ -18,14 +20,39 @@ A stream is keyed by (entropy, stream, block); its state is a float64 vector. Co
 >>> bool(0.9 < draws.mean() < 1.1)
 True
 
-`lanes` holds the generator, `stream` the type of ``rng`` and the table of its methods, `variates` the methods. A new
-variate is one function with the decorator `stream.variate` in one file of `variates`.
+>>> open_points = opener("rqmc")
+>>> @njit
+... def mean(state, n):
+...     rng, total = open_points(state.ctypes), 0.0
+...     for i in range(n):
+...         total += rng.gamma(2.0, 0.5)
+...         next_point(rng)
+...     close_stream(rng)
+...     return total / n
+>>> bool(abs(mean(initial_state(7, stream=0, block=0, kind="rqmc"), 1024) - 1.0) < 0.003)
+True
+
+`lanes` holds the generator, `points` the quasi-random points, `stream` the type of ``rng`` and the table of its
+methods, `variates` the methods, `quantiles` what inverts distribution functions, `tables` what makes that fast. A new
+variate is one function with the decorator `stream.variate` in one file of `variates`, and its inverse if it takes more
+than one number.
 """
 
 from __future__ import annotations
 
 from . import variates
+from .directions import DIMENSIONS
 from .lanes import WORDS
 from .stream import VARIATES, Stream, close_stream, initial_state, next_point, opener
 
-__all__ = ["VARIATES", "WORDS", "Stream", "close_stream", "initial_state", "next_point", "opener", "variates"]
+__all__ = [
+    "DIMENSIONS",
+    "VARIATES",
+    "WORDS",
+    "Stream",
+    "close_stream",
+    "initial_state",
+    "next_point",
+    "opener",
+    "variates",
+]
