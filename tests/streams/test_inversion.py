@@ -210,10 +210,9 @@ def test_a_call_takes_one_coordinate(sample, theta):
 
 def test_parameters_out_of_reach_of_sums_go_on_with_rejection():
     # a hypergeometric law of variance 2.5e8: as many coordinates as it takes; the mean is that of independent draws
-    means = []
+    means, out = [], np.empty(256)
+    fill = compiled(lambda g, t: g.hypergeometric(t[0], t[1], t[2]), 1, "rqmc")
     for stream in range(64):
-        out = np.empty(256)
-        fill = compiled(lambda g, t: g.hypergeometric(t[0], t[1], t[2]), 1, "rqmc")
         fill(streams.initial_state(5, stream, 0, "rqmc"), np.array([4e9, 4e9, 1e9]), out)
         means.append(out.mean())
     assert stats.ttest_1samp(means, 5e8).pvalue > RARE

@@ -36,7 +36,7 @@ from ..special import (
     gammaincinv,
 )
 from ..tables import refined
-from ..typed import inline
+from ..typed import inline, standalone
 from ..variates.masses import deviance, log_poisson_mass
 from .elementary import normal_quantile
 from .large_gamma import LARGE, large_gamma_tails
@@ -88,7 +88,7 @@ def _large_gamma_quantile(t: float, a: float) -> float:
     )
 
 
-@inline
+@standalone
 def gamma_quantile(t: float, a: float, b: float = 0.0, c: float = 0.0) -> float:
     """Gamma of shape a."""
     if a >= LARGE:
@@ -101,21 +101,21 @@ def gamma_quantile(t: float, a: float, b: float = 0.0, c: float = 0.0) -> float:
     return x
 
 
-@inline
+@standalone
 def log_gamma_quantile(t: float, a: float, b: float = 0.0, c: float = 0.0) -> float:
     """Logarithm of a gamma quantile: P(a, x) = x^a / Gamma(a + 1) where x is small."""
     log_x = (log_lower(t) + math.lgamma(a + 1.0)) / a
     return log_x if log_x < _LOG_TINY else math.log(gamma_quantile(t, a))
 
 
-@inline
+@standalone
 def beta_quantile(t: float, a: float, b: float, c: float = 0.0) -> float:
     """Beta of shapes a and b."""
     x: float = betaincinv(a, b, t) if t > 0.0 else betainccinv(a, b, -t)
     return x
 
 
-@inline
+@standalone
 def f_quantile(t: float, a: float, b: float, c: float = 0.0) -> float:
     """F of a and b degrees of freedom."""
     x = beta_quantile(t, 0.5 * a, 0.5 * b)
@@ -123,7 +123,7 @@ def f_quantile(t: float, a: float, b: float, c: float = 0.0) -> float:
     return b / a * x / rest
 
 
-@inline
+@standalone
 def student_quantile(t: float, a: float, b: float = 0.0, c: float = 0.0) -> float:
     """Student's t of a degrees of freedom."""
     if a > _NORMAL_STUDENT:
@@ -152,7 +152,7 @@ def _wald_tails(y: float, a: float, b: float, c: float) -> tuple[float, float, f
     return 1.0 - above, above, density
 
 
-@inline
+@standalone
 def wald_quantile(t: float, a: float, b: float = 0.0, c: float = 0.0) -> float:
     """Inverse Gaussian of mean 1 and scale a."""
     guess = 2.0 * math.asinh(0.5 * normal_quantile(t) / math.sqrt(a))
@@ -194,7 +194,7 @@ def _noncentral_tails(y: float, a: float, b: float, c: float) -> tuple[float, fl
     return below, above, density
 
 
-@inline
+@standalone
 def noncentral_quantile(t: float, a: float, b: float, c: float = 0.0) -> float:
     """Noncentral chi-square of a degrees of freedom and noncentrality b."""
     mean, variance = a + b, 2.0 * (a + 2.0 * b)
@@ -236,7 +236,7 @@ def _vonmises_tails(y: float, a: float, b: float, c: float) -> tuple[float, floa
     return 1.0 - above, above, 0.5 * math.exp(-2.0 * a * s * s) / b * c
 
 
-@inline
+@standalone
 def vonmises_quantile(t: float, a: float, b: float = 0.0, c: float = 0.0) -> float:
     """Von Mises about 0 of concentration a, in (-pi, pi)."""
     size = abs(t)

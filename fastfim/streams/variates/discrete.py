@@ -296,10 +296,9 @@ def _hypergeometric_by_inversion(rng: Rng, ngood: int, nbad: int, nsample: int) 
     """Where sums of masses would be long, the rejection algorithm goes on with further coordinates."""
     good, bad, sample = float(ngood), float(nbad), float(nsample)
     share = sample / (good + bad)
-    if int(ngood) > 2**53 - int(nbad):
-        return _hypergeometric(rng, ngood, nbad, nsample)  # which says what is wrong
-    if not min(good, bad, sample, good + bad - sample) > 0.0 or good * share * (1.0 - share) > _LONG_SUMS:
-        return _hypergeometric(rng, ngood, nbad, nsample)
+    possible = int(ngood) <= 2**53 - int(nbad) and min(good, bad, sample, good + bad - sample) > 0.0
+    if not possible or good * share * (1.0 - share) > _LONG_SUMS:
+        return _hypergeometric(rng, ngood, nbad, nsample)  # certain outcomes, and parameters without a meaning, too
     return int(take_count(rng, refine_hypergeometric, HYPERGEOMETRIC, good, bad, sample))
 
 

@@ -37,6 +37,8 @@ from ..typed import Rng, inline
 
 #: U < 1 - SQUEEZE Z^4 / d accepts a gamma variate, where 1 + c Z > 1/2.
 SQUEEZE = 0.01575
+# A power u^(1 / shape) is too steep for a table; its logarithm is not.
+_SMALL_SHAPE = 0.3
 
 
 @inline
@@ -67,6 +69,7 @@ def log_gamma_variate(rng: Rng, shape: float) -> float:
     return math.log(_gamma_above_one(rng, shape + 1.0)) - rng.standard_exponential() / shape
 
 
+@inline
 def _log_gamma_by_inversion(rng: Rng, shape: float) -> float:
     return take_quantile(rng, refine_log_gamma, LOG_GAMMA, shape)
 
@@ -89,6 +92,8 @@ def _gamma_ratio(rng: Rng, a: float, b: float) -> float:
 def _standard_gamma_by_inversion(rng: Rng, shape: float) -> float:
     if not shape > 0.0:
         return 0.0 if shape == 0.0 else math.nan
+    if shape < _SMALL_SHAPE:
+        return math.exp(_log_gamma_by_inversion(rng, shape))
     return take_quantile(rng, refine_gamma, GAMMA, shape)
 
 
