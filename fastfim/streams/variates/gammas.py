@@ -69,7 +69,6 @@ def log_gamma_variate(rng: Rng, shape: float) -> float:
     return math.log(_gamma_above_one(rng, shape + 1.0)) - rng.standard_exponential() / shape
 
 
-@inline
 def _log_gamma_by_inversion(rng: Rng, shape: float) -> float:
     return take_quantile(rng, refine_log_gamma, LOG_GAMMA, shape)
 
@@ -93,7 +92,7 @@ def _standard_gamma_by_inversion(rng: Rng, shape: float) -> float:
     if not shape > 0.0:
         return 0.0 if shape == 0.0 else math.nan
     if shape < _SMALL_SHAPE:
-        return math.exp(_log_gamma_by_inversion(rng, shape))
+        return math.exp(take_quantile(rng, refine_log_gamma, LOG_GAMMA, shape))
     return take_quantile(rng, refine_gamma, GAMMA, shape)
 
 
