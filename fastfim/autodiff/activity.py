@@ -75,6 +75,8 @@ class Activity:
             return [v.name for v in definition.list_vars()] + ([method] if method else []) if shares else []
         if definition.op in ("getitem", "static_getitem"):  # not its index
             return [definition.value.name]
+        if definition.op == "inplace_binop":
+            return [definition.lhs.name]
         return [v.name for v in definition.list_vars()] if definition.op in _SHARING else []
 
     def _given(self) -> dict[str, list[str]]:

@@ -24,7 +24,7 @@ _FUNCTIONS = (
     "Use the functions of math, NumPy's scalar functions or those of scipy.special that the documentation lists, "
     "element by element."
 )
-_STORED = (
+STORED = (
     "A value that depends on theta is stored in an array that cannot hold it. Make the array inside the function with "
     "np.zeros(n) or np.empty(n) and no dtype (arrays from outside, and arrays of integers, hold plain numbers)."
 )
@@ -113,7 +113,7 @@ def _sentence(text: str, exception: BaseException) -> str:
 def _sentence_on_call(name: str, arguments: str) -> str:
     active = "Dual(" in arguments or "Theta(" in arguments
     if name == "setitem" and active:
-        return _STORED
+        return STORED
     if name == "getitem" and re.search(r", Dual\([^)]*\)$", arguments):
         return "An index depends on theta; an index is an integer, and has no derivative."
     if not active:

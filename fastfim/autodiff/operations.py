@@ -26,7 +26,7 @@ from numba.extending import lower_builtin, register_model, typeof_impl
 from fastfim.autodiff import rules
 from fastfim.autodiff.dual import REAL, Dual, Parts, constant, pack, propagate, unpack
 from fastfim.autodiff.emit import DOUBLE, Emitter, Value
-from fastfim.autodiff.errors import Refused
+from fastfim.autodiff.errors import STORED, Refused
 from fastfim.autodiff.rules import Choice, Entry, Partial, Predicate, Refusal, Rule
 from fastfim.autodiff.theta import Theta
 
@@ -112,7 +112,8 @@ def resolve(context: Any, operation: Operation, args: tuple[Any, ...], kws: dict
     args = tuple(types.unliteral(a) for a in args)
     kinds = (*args, *kws.values())
     active = any(isinstance(a, Dual) for a in kinds)
-    if any(map(is_vector, kinds)) or (active and operation.entry is None):
+    with_array = any(isinstance(a, types.Array) for a in kinds)
+    if any(map(is_vector, kinds)) or (active and (operation.entry is None or with_array)):
         return _resolve_vector(context, operation, args, kws)
     if active:
         return _resolve_scalar(operation, args, kws)
@@ -130,6 +131,8 @@ def _resolve_scalar(operation: Operation, args: tuple[Any, ...], kws: dict[str, 
 
 
 def _resolve_vector(context: Any, operation: Operation, args: tuple[Any, ...], kws: dict[str, Any]) -> tuple[Any, Any]:
+    if isinstance(operation.entry, Refusal):
+        return _resolve_scalar(operation, args, kws)
     if operation.vector is None:
         what = "is not available for a vector of values that depend on theta; write it as a loop over its elements"
         raise Refused(f"{_title(operation)} {what}.", operation.loc)
@@ -141,8 +144,11 @@ def _resolve_vector(context: Any, operation: Operation, args: tuple[Any, ...], k
     except Refused:
         raise
     except NumbaError as error:
+        if getattr(operation.function, "__module__", "") == "_operator" and not isinstance(args[0], types.Array):
+            return _resolve_plain(context, operation, args, kws)  # lists and tuples, which may hold anything
         what = "cannot be differentiated for these arguments"
-        raise Refused(f"{_title(operation)} {what}.", operation.loc) from error
+        stored = isinstance(args[0], types.Array) and not is_vector(args[0]) and _title(operation).endswith("='")
+        raise Refused(STORED if stored else f"{_title(operation)} {what}.", operation.loc) from error
 
 
 def _resolve_plain(context: Any, operation: Operation, args: tuple[Any, ...], kws: dict[str, Any]) -> tuple[Any, Any]:
@@ -164,6 +170,8 @@ def _resolve_plain(context: Any, operation: Operation, args: tuple[Any, ...], kw
         failure = TypingError(f"{_title(operation)} cannot be compiled for {args}", loc=operation.loc)
     if fits:
         return by_entry
+    if isinstance(entry, Rule) and entry.plain is not None and any(isinstance(a, types.Array) for a in args):
+        return _resolve_vector(context, operation, args, kws)
     raise failure
 
 
@@ -178,7 +186,16 @@ def _title(operation: Operation) -> str:
     return f"'{known.removeprefix('builtins.').lstrip('.')}'"
 
 
-_SYMBOLS = {operator.floordiv: "//", operator.mod: "%", operator.matmul: "@"}
+_SYMBOLS = {
+    operator.floordiv: "//",
+    operator.mod: "%",
+    operator.matmul: "@",
+    operator.iadd: "+=",
+    operator.isub: "-=",
+    operator.imul: "*=",
+    operator.itruediv: "/=",
+    operator.ipow: "**=",
+}
 
 
 def _number(kind: Any) -> Any:

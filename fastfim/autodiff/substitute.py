@@ -30,6 +30,7 @@ from fastfim.autodiff import arrays
 from fastfim.autodiff.activity import Activity
 from fastfim.autodiff.callgraph import is_library, python_function, reachable
 from fastfim.autodiff.dual import Dual
+from fastfim.autodiff.elementwise import IN_PLACE, over_elements
 from fastfim.autodiff.errors import Refused
 from fastfim.autodiff.operations import Operation
 from fastfim.autodiff.rules import ENTRIES, Entry, Refusal, Rule, callables, resolve
@@ -39,6 +40,7 @@ from fastfim.autodiff.unpacking import check_lengths
 from fastfim.autodiff.vectors import VECTOR
 
 METHODS = {"sum": np.sum, "mean": np.mean, "max": np.max, "min": np.min, "dot": np.dot, "prod": np.prod}
+METHODS["cumsum"] = np.cumsum
 OPERATORS = {
     operator.floordiv: operator.floordiv,
     operator.ifloordiv: operator.floordiv,
@@ -100,8 +102,9 @@ class Substitution:
         for statement, found in named:
             self._replace_name(statement, found)
         if self.kind is not None:
-            self._replace_operators()
+            self._replace_operators(OPERATORS)
             self._replace_arrays(self.kind)
+            self._replace_operators({function: function for function in IN_PLACE})  # which the analysis has to see
 
     def _replace_name(self, statement: Any, found: Any) -> None:
         """Rewrite ``$v = global(log)``, ``$v = freevar(helper)`` or ``$v = getattr(module, name)``."""
@@ -156,7 +159,7 @@ class Substitution:
 
     def _operation(self, function: Any, loc: Any) -> Operation:
         entry: Entry | None = self.table.get(function)
-        return Operation(function, entry, VECTOR.get(function), loc)
+        return Operation(function, entry, VECTOR.get(function) or over_elements(function, entry), loc)
 
     def _refuse_recursion(self, helper: Any, loc: Any) -> None:
         wanted = python_function(self.function)
@@ -164,20 +167,20 @@ class Substitution:
             sentence = f"'{wanted.__name__}' calls itself; a recursive function cannot be compiled. Write it as a loop."
             raise Refused(sentence, loc)
 
-    def _replace_operators(self) -> None:
+    def _replace_operators(self, operators: dict[Any, Any]) -> None:
         for block in self.func_ir.blocks.values():
             body = []
             for statement in block.body:
                 if isinstance(statement, ir.Assign) and isinstance(statement.value, ir.Expr):
-                    body.extend(self._as_call(statement))
+                    body.extend(self._as_call(statement, operators))
                 body.append(statement)
             block.body = body
 
-    def _as_call(self, statement: Any) -> list[Any]:
+    def _as_call(self, statement: Any, operators: dict[Any, Any]) -> list[Any]:
         """Turn an operator or a method into a call; statements that have to come before it."""
         value = statement.value
-        if value.op in ("binop", "inplace_binop") and value.fn in OPERATORS:
-            return self._call(statement, OPERATORS[value.fn], [value.lhs, value.rhs])
+        if value.op in ("binop", "inplace_binop") and value.fn in operators:
+            return self._call(statement, operators[value.fn], [value.lhs, value.rhs])
         if value.op != "call" or value.kws or value.vararg:
             return []
         function = self.objects.get(value.func.name)

@@ -18,7 +18,7 @@ from numba.core.imputils import lower_constant
 from numba.extending import overload, overload_method, register_model, typeof_impl
 
 from fastfim import _jit
-from fastfim.autodiff.dual import REAL, Dual
+from fastfim.autodiff.dual import Dual
 from fastfim.autodiff.theta import Theta
 
 #: Values that hold dual numbers cannot be boxed, so no Python wrappers are made.
@@ -156,6 +156,36 @@ def _smallest(a: Any) -> Any:
     return best
 
 
+@stands_in_for(np.cumsum)
+def vector_cumsum(a: Any) -> Any:
+    """``np.cumsum`` of a vector."""
+    dtype: Any = DualDType(element_type(a))
+
+    def cumsum(a: Any) -> Any:
+        out = np.empty(len(a), dtype)
+        total = 0.0
+        for i in range(len(a)):
+            total += a[i]
+            out[i] = total
+        return out
+
+    return cumsum if isinstance(element_type(a), Dual) else None
+
+
+@stands_in_for(np.diff)
+def vector_diff(a: Any) -> Any:
+    """``np.diff`` of a vector."""
+    dtype: Any = DualDType(element_type(a))
+
+    def diff(a: Any) -> Any:
+        out = np.empty(max(len(a) - 1, 0), dtype)
+        for i in range(len(out)):
+            out[i] = a[i + 1] - a[i]
+        return out
+
+    return diff if isinstance(element_type(a), Dual) else None
+
+
 def _vector_vector(a: Any, b: Any) -> Any:
     result = 0.0
     for i in range(len(a)):
@@ -215,16 +245,6 @@ def _dot_column(a: Any, b: Any, j: Any) -> Any:
     for k in range(b.shape[0]):
         result += a[k] * b[k, j]
     return result
-
-
-@stands_in_for(np.where)
-def where(condition: Any, a: Any, b: Any) -> Any:
-    """``np.where`` of a single condition and two numbers."""
-
-    def choose(condition: Any, a: Any, b: Any) -> Any:
-        return a if condition else b
-
-    return choose if isinstance(condition, REAL) and all(isinstance(k, (Dual, *REAL)) for k in (a, b)) else None
 
 
 @stands_in_for(np.array, np.asarray, np.copy)
