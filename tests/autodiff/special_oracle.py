@@ -10,10 +10,14 @@ import itertools
 
 import mpmath as mp
 import numpy as np
+import pytest
 
 DIGITS = 100
 STEP = mp.mpf(10) ** -20
 EPS = np.finfo(float).eps
+
+#: Every fifth point in the ordinary run, all of them in the long one.
+thinned_and_dense = pytest.mark.parametrize("thinning", [5, pytest.param(1, marks=pytest.mark.long)])
 
 
 def partials(function, point):

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from fastfim.autodiff import DifferentiationError, explain
+from fastfim.autodiff import DifferentiationError, explain, plain
 
 from .differentiate import compiled
 
@@ -99,7 +99,34 @@ def imports(x, theta):
     return scipy.stats.norm.logpdf(x[0], theta[0])
 
 
+def unpacks_two(x, theta):
+    a, b = theta  # here
+    return a * b
+
+
+def uses_a_fourth(x, theta):
+    return theta[0] * theta[3]  # here
+
+
+def changes_data(x, theta):
+    x *= theta[0]  # here
+    return x[0]
+
+
+def takes_math_of_a_vector(x, theta):
+    return math.exp(theta)  # here
+
+
+def rounds_a_vector(x, theta):
+    return np.sum(np.floor(theta * x))  # here
+
+
 CASES = [
+    (unpacks_two, "2 names", "3 elements"),
+    (uses_a_fourth, "Element 3", "3 elements"),
+    (changes_data, "stored in an array", "inside the function"),
+    (takes_math_of_a_vector, "'math.exp'", "loop over its elements"),
+    (rounds_a_vector, "numpy.floor", "Round a quantity"),
     (rounds_in_a_helper, "math.floor", "Round a quantity"),
     (takes_int, "'int'", "Round a quantity"),
     (rounds, "'round'", "Round a quantity"),
@@ -149,6 +176,45 @@ def test_message_is_short_and_free_of_compiler_noise(function):
     message = str(refusal(function))
     assert len(message) < 400
     assert not any(noise in message for noise in ("\n", "Dual(", "Theta(", "nopython", "numba", "\x1b", "float64("))
+
+
+def behind_a_branch(x, theta):
+    if len(theta) == 2:
+        a, b = theta
+        return a * theta[1]
+    return theta[2]
+
+
+def test_length_may_be_asked_for():
+    """A line that fits another length is no mistake where it does not run."""
+    gradient = np.empty(3)
+    assert compiled(behind_a_branch, 3, 1)(DATA, np.arange(3.0), 0, gradient, np.empty(6)) == 2.0
+    assert compiled(behind_a_branch, 2, 1)(DATA, np.arange(1.0, 3.0), 0, gradient, np.empty(3)) == 2.0
+    with pytest.raises(ValueError, match=r"test_errors.py, line \d+: Element 2 is taken from a shorter vector"):
+        compiled(behind_a_branch, 1, 1)(DATA, np.ones(1), 0, gradient, np.empty(1))
+
+
+def unpacks_slices(x, theta):
+    head, tail = theta[:1], theta[1:]
+    (a,) = head
+    b, c = x[: len(tail)]
+    return a * b * c
+
+
+def test_unpacking_of_slices_and_arrays_is_checked_when_it_runs():
+    gradient = np.empty(3)
+    data = np.array([2.0, 5.0])
+    assert compiled(unpacks_slices, 3, 1)(data, np.ones(3), 0, gradient, np.empty(6)) == 10.0
+    with pytest.raises(ValueError, match=r"test_errors.py, line \d+: 2 names are unpacked from a vector of another"):
+        compiled(unpacks_slices, 2, 1)(data, np.ones(2), 0, gradient, np.empty(3))
+    sampler = plain(lambda x, theta: unpacks_slices(x, theta))
+    with pytest.raises(ValueError, match="2 names are unpacked"):
+        sampler(data, np.ones(2))
+
+
+def test_shapes_that_do_not_fit():
+    with pytest.raises(ValueError, match="could not be broadcast"):
+        compiled(lambda x, theta: np.sum(theta * x), 2, 1)(DATA, np.ones(2), 0, np.empty(2), np.empty(3))
 
 
 def test_explain_keeps_what_is_explained():

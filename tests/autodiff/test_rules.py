@@ -245,6 +245,19 @@ def test_variable_integer_powers(n, x):
     assert packed[0] == pytest.approx(float(n * (n - 1) * exact ** (n - 2)), rel=1e-12, abs=0)
 
 
+@pytest.mark.parametrize(
+    "x", [1.4616321449683623, 1.4616321449683622, 1.4616, 1.47, -0.5040830082644554, -1.57349847316239]
+)
+def test_log_gamma_near_the_zeros_of_its_derivative(x):
+    """For positive arguments to all digits; next to a negative zero to the rounding of the reflection's terms."""
+    gradient, packed = np.empty(1), np.empty(1)
+    compiled(lambda x, theta: math.lgamma(theta[0]), 1)(0.0, np.array([x]), 0, gradient, packed)
+    with mpmath.workdps(60):
+        exact = [float(mpmath.psi(k, mpmath.mpf(x))) for k in (0, 1)]
+    assert gradient[0] == pytest.approx(exact[0], rel=1e-13, abs=0 if x > 0 else EPS * 8)
+    assert packed[0] == pytest.approx(exact[1], rel=1e-12)
+
+
 def test_every_rule_is_tested():
     """A rule of the elementary functions that is not in the tables above would go unchecked."""
     tested = {rules.resolve(name) for name in [*UNARY, *BINARY]}

@@ -30,13 +30,14 @@ def density_of(name, count):
     return lambda x, theta: f(theta[0], theta[1], theta[2])
 
 
+@oracle.thinned_and_dense
 @pytest.mark.parametrize("name", oracle.POINTS)
-def test_rule_against_mpmath(name):
+def test_rule_against_mpmath(name, thinning):
     points = oracle.POINTS[name]
     count = len(points[0])
     evaluate = compiled(density_of(name, count), count)
     wrong = []
-    for point in points[:: (1, 4, 7)[count - 1]]:
+    for point in points[:: thinning * (1, 4, 7)[count - 1]]:
         gradient, packed = np.full(count, np.nan), np.full(count * (count + 1) // 2, np.nan)
         value = evaluate(0.0, np.array(point), 0, gradient, packed)
         wrong += oracle.disagreements(oracle.FUNCTIONS[name], point, [value, *gradient, *packed])
