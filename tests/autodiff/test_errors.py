@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -155,6 +156,7 @@ def expected_line(function):
     return next(n for n, line in enumerate(lines[first - 1 :], first) if "# here" in line)
 
 
+@functools.cache
 def refusal(function, order=1):
     with pytest.raises(Exception) as caught:  # noqa: PT011 - whatever Numba raises
         compiled(function, 3, order)(DATA, np.ones(3), 0, np.empty(3), np.empty(6))
@@ -181,7 +183,7 @@ def test_message_is_short_and_free_of_compiler_noise(function):
 def behind_a_branch(x, theta):
     if len(theta) == 2:
         a, b = theta
-        return a * theta[1]
+        return a * b
     return theta[2]
 
 

@@ -5,6 +5,7 @@ What passes through zero, or is ill conditioned, is judged against its condition
 
 from __future__ import annotations
 
+import functools
 import math
 
 import mpmath as mp
@@ -103,10 +104,15 @@ def test_the_order_derivative_of_bessel_i_near_order_zero_is_good_beside_the_val
                 assert abs(computed[k] - exact[k]) <= tolerance * scale * exact[0]
 
 
+@functools.cache
+def compiled_derivatives(name):
+    return njit(error_model="numpy")(DERIVATIVES[name])
+
+
 @pytest.mark.parametrize("name", DERIVATIVES)
 def test_compiled_and_uncompiled_derivatives_agree(name):
     """To rounding, which the condition of a derivative near its zero magnifies; accuracy is tested above."""
-    compiled = njit(error_model="numpy")(DERIVATIVES[name])
+    compiled = compiled_derivatives(name)
     for point in oracle.POINTS[name][::3]:
         np.testing.assert_allclose(compiled(*point), DERIVATIVES[name](*point), rtol=1e-10, atol=1e-290)
 
@@ -170,7 +176,7 @@ def test_values_at_the_ends_are_those_of_scipy():
 def test_every_call_ends(name):
     """The compiler may run a call whose result is not wanted, whatever its arguments are."""
     extremes = (-math.inf, -1e300, -2.5, -0.0, 5e-324, 1e-300, 0.5, 3.0, 1e5, 1e9, 1e300, math.inf, math.nan)
-    compiled = njit(error_model="numpy")(DERIVATIVES[name])
+    compiled = compiled_derivatives(name)
     for point in oracle.grid(*[extremes] * len(oracle.POINTS[name][0])):
         assert len(compiled(*point)) > 2
 

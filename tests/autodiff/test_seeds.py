@@ -65,7 +65,10 @@ def test_windows(p, n):
     assert gradient == pytest.approx(dense_exact(x, theta)[0], rel=1e-13)
 
 
-@pytest.mark.parametrize(("p", "rows"), [(4, 1), (5, 2), (9, 4), (12, 5), (60, 8)])
+LARGE_BLOCKS = pytest.param(60, 8, marks=pytest.mark.long)
+
+
+@pytest.mark.parametrize(("p", "rows"), [(4, 1), (5, 2), (9, 4), (12, 5), (60, 2), LARGE_BLOCKS])
 def test_row_blocks(p, rows):
     """A Hessian made some rows at a time, with the lanes rotated, is the same Hessian."""
     x, theta = point(p)

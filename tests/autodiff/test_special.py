@@ -59,6 +59,7 @@ def test_first_order_alone_and_arguments_without_derivatives():
     assert both.hessian[0, 1] == 0
 
 
+@pytest.mark.long  # one by one what `test_names` tests eight at a time
 @pytest.mark.parametrize("name", sorted(FLOAT_FUNCTIONS))
 def test_functions_of_plain_numbers_in_a_sampler(name):
     """Numba knows none of these: compiled without derivatives, the rule's value stands in."""

@@ -147,12 +147,14 @@ def _integral(a: float, b: float, x: float, y: float, w1: float) -> tuple[float,
 @compilable
 def _scaled_integral(a: float, b: float, x: float, y: float) -> tuple[float, float, float, float, float, float]:
     """A J and its derivatives: value, a, b, aa, ab, bb."""
-    if a < LARGE_SHAPE and x <= 0.7:
-        return _series(a, b, x)
+    w1, s = 0.0, (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     if a >= LARGE_SHAPE:
-        w1, s = _cut(a, b, x, y), (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        w1 = _cut(a, b, x, y)
     else:
-        w1, s = _log_odds(x, y), _series(a, b, 0.5)
+        s = _series(a, b, x if x <= 0.7 else 0.5)
+        if x <= 0.7:
+            return s
+        w1 = _log_odds(x, y)
     j, ja, jb, jaa, jab, jbb = _integral(a, b, x, y, w1)
     la, lb = (_log(0.5 / x, 1.0 - 0.5 / x), math.log(0.5 / y)) if a < LARGE_SHAPE else (0.0, 0.0)
     e = math.exp(a * la + b * lb)
@@ -222,11 +224,11 @@ def betainc_derivatives(
         nan, zero = math.nan, 0.0 if inside else math.nan
         return x if inside else nan, zero, zero, nan, zero, zero, nan, zero, nan, nan
     y = 1.0 - x
-    if _lower_is_smaller(a, b, x, y):
-        f, fa, fb, faa, fab, fbb = _lower(a, b, x, y)
-    else:
-        f, fb, fa, fbb, fab, faa = _lower(b, a, y, x)
-        f, fa, fb, faa, fab, fbb = 1.0 - f, -fa, -fb, -faa, -fab, -fbb
+    lower = _lower_is_smaller(a, b, x, y)
+    p, q, u, v = (a, b, x, y) if lower else (b, a, y, x)
+    f, fa, fb, faa, fab, fbb = _lower(p, q, u, v)  # called in one place: it is long, and gets inlined
+    if not lower:
+        f, fa, fb, faa, fab, fbb = 1.0 - f, -fb, -fa, -fbb, -fab, -faa
     fx = math.exp(_log_prefactor(a, b, x, y)) * (a / x) * (b / y)
     fax, fbx = fx * _slope(a, b, x, y), fx * _slope(b, a, y, x)
     fxx = fx * ((a - 1.0) / x - (b - 1.0) / y)
