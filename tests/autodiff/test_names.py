@@ -131,22 +131,17 @@ NUMPY = {
 }
 
 SPECIAL = {
-    "betainc": lambda t: sc.betainc(t[1], t[2], t[0]) + sc.betainc(2, t[1], 0.3) + sc.betainc(t[2], 1, t[0]),
     "betaln": lambda t: sc.betaln(t[0], t[1]) + sc.betaln(1, t[2]) + sc.betaln(t[1], 3) + sc.betaln(2, 2) * t[0],
     "digamma": lambda t: sc.digamma(t[0]) + sc.psi(t[1]) + sc.digamma(2) * t[0],
     "entr": lambda t: sc.entr(t[0]) + sc.rel_entr(t[0], t[1]) + sc.rel_entr(1, t[2]),
     "erf": lambda t: sc.erf(t[0]) * sc.erfc(t[1]) + sc.erf(1) * t[0] * t[1],
     "expit": lambda t: sc.expit(t[0]) * sc.log_expit(-t[1]) + sc.expit(1) * t[0],
     "gamma": lambda t: sc.gamma(t[0]) + sc.gamma(4) * t[0] * t[1],
-    "gammainc": lambda t: sc.gammainc(t[0], t[1]) * sc.gammaincc(t[1], t[2]) + sc.gammainc(2, t[0]),
-    "gammaincc": lambda t: sc.gammaincc(t[0], 1) + sc.gammaincc(3, 2) * t[1] + sc.gammaincc(2, t[2]),
     "gammaln": lambda t: sc.gammaln(t[0]) + sc.loggamma(t[1]) + sc.gammaln(len(t)) * t[0] + gammaln(5) * t[1],
     "i0": lambda t: sc.i0(t[0]) * sc.i0e(t[1]) + sc.i0(1) * t[2],
     "i1": lambda t: sc.i1(t[0]) * sc.i1e(t[1]) + sc.i1e(2) * t[2],
-    "iv": lambda t: sc.iv(t[0], t[1]) * sc.ive(1, t[2]) + sc.ive(t[0], t[2]) + sc.ive(t[1], 2) + sc.iv(2, 3) * t[0],
     "k0": lambda t: sc.k0(t[0]) * sc.k0e(t[1]) + sc.k0(1) * t[2],
     "k1": lambda t: sc.k1(t[0]) * sc.k1e(t[1]) + sc.k1(2) * t[2],
-    "kv": lambda t: sc.kv(t[0], t[1]) * sc.kve(0, t[2]) + sc.kve(t[0], 1) + sc.kv(0, t[1]) + sc.kv(1, 2) * t[0],
     "log_ndtr": lambda t: sc.log_ndtr(-t[0]) * sc.ndtr(t[1]) + sc.ndtr(0) * sc.ndtri(t[0]),
     "logit": lambda t: sc.logit(t[0]) * sc.log_ndtr(-1) * t[1],
     "logsumexp": lambda t: logsumexp(t) * sc.logsumexp(np.array([t[0] * t[1], 1.0])) + sc.logsumexp(DATA) * t[0],
@@ -159,6 +154,15 @@ SPECIAL = {
     "module": lambda t: scipy.special.gammaln(t[0]) + scipy.special.gammaln(2 * t[1]),
     "helpers": lambda t: plain_helper(t[0]) * compiled_helper(t[1]) + plain_helper(2) * t[0],
     "vectors": lambda t: np.sum(sc.gammaln(t) * sc.betaln(t, 2)) + np.sum(sc.gammaln(DATA + 2)) * t[0],
+}
+
+#: Functions of several sums and integrals, which take long to compile; `test_special` has them one by one.
+LARGE = {
+    "betainc": lambda t: sc.betainc(t[1], t[2], t[0]) + sc.betainc(2, t[1], 0.3) + sc.betainc(t[2], 1, t[0]),
+    "gammainc": lambda t: sc.gammainc(t[0], t[1]) * sc.gammaincc(t[1], t[2]) + sc.gammainc(2, t[0]),
+    "gammaincc": lambda t: sc.gammaincc(t[0], 1) + sc.gammaincc(3, 2) * t[1] + sc.gammaincc(2, t[2]),
+    "iv": lambda t: sc.iv(t[0], t[1]) * sc.ive(1, t[2]) + sc.ive(t[0], t[2]) + sc.ive(t[1], 2) + sc.iv(2, 3) * t[0],
+    "kv": lambda t: sc.kv(t[0], t[1]) * sc.kve(0, t[2]) + sc.kve(t[0], 1) + sc.kv(0, t[1]) + sc.kv(1, 2) * t[0],
 }
 
 VECTORS = {
@@ -184,9 +188,9 @@ VECTORS = {
 }
 
 TOGETHER = 8
-TABLES = {"math": MATH, "numpy": NUMPY, "special": SPECIAL, "vectors": VECTORS}
+TABLES = {"math": MATH, "numpy": NUMPY, "special": SPECIAL, "large": LARGE, "vectors": VECTORS}
 GROUPS = [
-    (module, names)
+    pytest.param(module, names, marks=pytest.mark.long if lines is LARGE else ())
     for module, lines in TABLES.items()
     for k in range(0, len(lines), TOGETHER)
     if (names := list(itertools.islice(lines, k, k + TOGETHER)))
