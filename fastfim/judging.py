@@ -47,6 +47,8 @@ class Look:
         As in `FisherEstimate`.
     projected_draws
         Draws, all told, that would meet the tolerance.
+    trusted_from
+        Draws a stream that the error bar needs (None without a pilot, infinite where no number will do).
     findings, confirmed
         Tests of the identities, and which of them failed on fresh streams too.
     converged, ended
@@ -60,6 +62,7 @@ class Look:
     variance_reduction: float
     projected_draws: float
     findings: Mapping[str, Finding]
+    trusted_from: float | None
     confirmed: frozenset[str]
     converged: bool
     ended: bool
@@ -74,9 +77,17 @@ class Look:
         """Whether a test is suspicious or could not be made."""
         return any(finding.verdict != "pass" for finding in self.findings.values())
 
+    @property
+    def normal(self) -> bool:
+        """Whether there are draws enough for stream means to be close to normal."""
+        return self.trusted_from is None or self.draws >= self.trusted_from * len(self.matrices)
+
     def checks(self, parameters: tuple[str, ...]) -> dict[str, Check]:
         """The findings in words."""
-        return {name: _check(name, f, name in self.confirmed, parameters) for name, f in self.findings.items()}
+        checks = {name: _check(name, f, name in self.confirmed, parameters) for name, f in self.findings.items()}
+        if self.trusted_from is not None:
+            checks["tails"] = _tails(self.trusted_from, self.normal)
+        return checks
 
 
 def judge(sums: Sums, options: Options, plan: Plan, rounds: int, fresh: Callable[[], Sums] | None) -> Look:
@@ -92,6 +103,7 @@ def judge(sums: Sums, options: Options, plan: Plan, rounds: int, fresh: Callable
     findings, confirmed = _test(sums, plan.estimator, fresh)
     draws = sums.draws * options.streams
     settled = all(finding.verdict == "pass" for finding in findings.values())
+    settled = settled and (plan.job.sampling == "rqmc" or sums.draws >= plan.trusted_from)
     projected = stopping.projected_draws(draws, half_width, scale, options.rtol, options.atol)
     converged = within and settled and plan.sound
     given_up = _given_up(options, draws, projected, settled)
@@ -104,6 +116,7 @@ def judge(sums: Sums, options: Options, plan: Plan, rounds: int, fresh: Callable
         variance_reduction=_variance_reduction(sums, plan, scale, error),
         projected_draws=projected,
         findings=findings,
+        trusted_from=_needed(plan),
         confirmed=confirmed,
         converged=converged,
         ended=enough or bool(confirmed) or given_up or not plan.sound,
@@ -169,3 +182,21 @@ def _check(name: str, finding: Finding, confirmed: bool, parameters: tuple[str, 
         few = "too few events: next to no draw says anything about it, or its score is the same for every draw"
         return Check(finding.figure, finding.p_value, "skipped", f"{few} ({where})")
     return Check(finding.figure, finding.p_value, "pass", sound)
+
+
+def _needed(plan: Plan) -> float | None:
+    if not plan.spent:
+        return None
+    return float("inf") if plan.trusted_from and plan.job.sampling == "rqmc" else float(plan.trusted_from)
+
+
+def _tails(least: float, normal: bool) -> Check:
+    """The check on the error bar itself."""
+    if normal:
+        return Check(least, float("nan"), "pass", "stream means are close to normal")
+    message = "the error bar rests on the few draws in the tails, and its intervals cover less than they say; "
+    if least == float("inf"):
+        message += "no number of draws mends that for control variates under quasi-Monte Carlo: take sampling='mc'"
+    else:
+        message += f"some {least:,.0f} draws a stream would do"
+    return Check(least, float("nan"), "warn", message)

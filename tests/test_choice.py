@@ -119,7 +119,7 @@ def test_branches_keep_the_full_reduction():
     reductions = []
     for logpdf in (logpdf_plain, logpdf_with_if, logpdf_with_max):
         model = Likelihood(sample_two_normals, logpdf, parameters=("a", "b"))
-        result = estimate(model, (-1.0, 1.0), draws=50_000, rng=2, sampling="mc")
+        result = estimate(model, (-1.0, 1.0), draws=200_000, rng=2, sampling="mc")
         assert result.estimator == "bartlett"
         reductions.append(result.variance_reduction)
     assert reductions[0] > 2  # in the worst entry
