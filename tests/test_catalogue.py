@@ -16,7 +16,7 @@ import fastfim
 from fastfim.catalogue import Catalogue, catalogue
 from fastfim.catalogue.registry import constant_names
 from fastfim.errors import OptionError
-from fastfim.kernels import Job, chunks_of
+from fastfim.kernels import Block, Job, chunks_of
 
 UNIVARIATE = CONTINUOUS | DISCRETE
 SEEDS = range(20)
@@ -192,7 +192,7 @@ def test_naive_estimate_meets_the_oracle(name, case):
 def test_compiled_log_density_and_score_are_those_of_plain_python(name, case):
     """Scores to 1e-8 of their standard deviation, which is what central differences can give."""
     bound = catalogue[name].bind(case.args)
-    chunk = next(chunks_of(Job(bound, bound.theta(case.theta), seed=0, order=2), stream=0, block=0, size=32))
+    chunk = next(chunks_of(Job(bound, bound.theta(case.theta), seed=0, order=2), Block(stream=0, number=0, size=32)))
     deviations = np.sqrt(np.diag(case.exact))
     for draw, logpdf, score in zip(chunk.draws, chunk.logpdf, chunk.scores, strict=True):
         x = draw[0] if bound.likelihood.scalar else draw
