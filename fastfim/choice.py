@@ -11,12 +11,12 @@ What is named is taken. ``"auto"`` is never worse than the plain score with inde
   the tails, and with 256 draws a stream their intervals cover 75 to 95 % in place of 95; from `Plan.trusted_from`
   draws on they hold, and no run converges with fewer. Under quasi-Monte Carlo the bulk averages out, the tails do
   not, and no number of draws will do, so control variates that are not exact go with independent draws;
-- should the second identity fail in the run after all, the engine goes on with the score from the same draws.
+- should the second identity fail in the run after all, no estimator is trusted: where single draws are smooth, that
+  means that sampler and log density disagree.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -102,28 +102,37 @@ def plan_for(job: Job, options: Options) -> Plan:
     except (LikelihoodError, NonFiniteError) as error:
         # whatever is wrong with the likelihood itself will be met again by the score
         return _score_only(job, options, f"no Hessian: {error}")
-    seen = smoothness.look(second, pilot)
-    checks = ((NAME, _check(seen, job.model.parameters)),)
-    usable = seen.smooth and seen.support_is_fixed
+    usable, check = _look(second, pilot)
     candidates = ("score", "hessian", "bartlett") if usable else ("score",)
-    return replace(_best(second, options, candidates, pilot), checks=checks, sound=seen.support_is_fixed)
-
-
-def without_hessians(plan: Plan, checks: Mapping[str, Check]) -> Plan:
-    """Go on with the score from the same draws; what failed stays on record as a warning."""
-    failed = replace(checks["information_equality"], verdict="warn")
-    return replace(plan, estimator="score", control=None, checks=(*plan.checks, ("information_equality", failed)))
+    plan = _best(second, options, candidates, pilot)
+    return replace(plan, checks=((NAME, check),), sound=check.verdict != "fail")
 
 
 def _named(job: Job, options: Options) -> Plan:
-    """The estimator that was asked for; a pilot only if it needs one."""
+    """The estimator that was asked for; a pilot if it needs one, or if Hessians have to be looked at."""
     estimator = ESTIMATORS[options.estimator]
     sampling = "mc" if options.sampling == "auto" and not estimator.needs_pilot else options.sampling
+    options = replace(options, sampling=sampling)
     job = replace(job, order=2 if estimator.needs_hessian else 1)
-    if not estimator.needs_pilot and sampling == "mc":
+    if not estimator.needs_hessian and sampling == "mc":
         return Plan(replace(job, sampling=sampling), options.estimator)
     job, pilot = _pilot(job, options)
-    return _best(job, options, (options.estimator,), pilot)
+    plan = _best(job, options, (options.estimator,), pilot)
+    if not estimator.needs_hessian or len(job.theta) > HESSIAN_UP_TO:
+        return plan
+    usable, check = _look(job, pilot)
+    if not usable and check.verdict != "skipped":
+        check = replace(check, verdict="fail")
+    return replace(plan, checks=((NAME, check),), sound=usable or check.verdict == "skipped")
+
+
+def _look(job: Job, pilot: Pilot) -> tuple[bool, Check]:
+    """Whether Hessians may be used, and why."""
+    try:
+        seen = smoothness.look(job, pilot)
+    except LikelihoodError as error:
+        return False, _skipped(f"logpdf fails near theta: {error}")
+    return seen.smooth and seen.support_is_fixed, _check(seen, job.model.parameters)
 
 
 def _score_only(job: Job, options: Options, reason: str) -> Plan:
@@ -154,7 +163,7 @@ def _best(job: Job, options: Options, candidates: tuple[str, ...], pilot: Pilot)
         least = _trusted_from(name, values, scale)
         for sampling, variance in _variances(values, scale, job.sampling).items():
             if (sampling == job.sampling or options.sampling == "auto") and not (
-                least and sampling == "rqmc" and len(candidates) > 1
+                least and sampling == "rqmc" and "auto" in (options.estimator, options.sampling)
             ):
                 run = replace(wanted, sampling=sampling)
                 anew = (run.order, run.sampling) != (job.order, job.sampling)
@@ -251,6 +260,6 @@ def _check(seen: Smoothness, parameters: tuple[str, ...]) -> Check:
         return Check(share, float("nan"), "pass", "Hessians agree with secants of the score, draw by draw")
     message = (
         f"the log density has kinks in {parameters[j]} ({100 * share:.2g} % of draws within a small step): "
-        "minus the mean Hessian is not the information; the score is used"
+        "minus the mean Hessian is not the information; the score is right"
     )
     return Check(share, float("nan"), "warn", message)

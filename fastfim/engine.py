@@ -28,12 +28,12 @@ from numpy.typing import NDArray
 
 from . import stopping
 from .catalogue import catalogue
-from .choice import Plan, plan_for, without_hessians
+from .choice import Plan, plan_for
 from .diagnosis import check_by_hand, raise_for
 from .errors import ConvergenceWarning, OptionError, RegularityWarning
 from .estimators import Sums
 from .judging import Look, judge
-from .kernels import Block, Job, run_block
+from .kernels import Block, Job, compile_for, run_block
 from .likelihood import BoundLikelihood, Likelihood
 from .options import Options
 from .progress import reporter
@@ -76,7 +76,8 @@ def estimate(
     rtol, atol, confidence
         Stop when every entry's half-width at ``confidence`` is at most ``atol + rtol * sqrt(I_ii * I_jj)``.
     draws
-        A fixed budget instead of a tolerance, rounded up to a multiple of ``streams``.
+        A fixed budget instead of a tolerance, rounded up to a multiple of ``streams``, or under quasi-Monte Carlo to a
+        power of two a stream.
     max_draws, time_limit
         End the run at so many draws or seconds; it is then marked as not converged. The first round (128 draws a
         stream) is always completed.
@@ -115,7 +116,9 @@ def estimate(
     Warns
     -----
     ConvergenceWarning
-        The run ended before its tolerance was met, and no budget was given that says so.
+        The run ended before its tolerance was met, and not because of ``draws``.
+    RegularityWarning
+        A check failed, or the density has kinks.
     """
     model = _resolve(likelihood).bind(args)
     points = model.theta(theta)
@@ -155,6 +158,7 @@ def _run(model: BoundLikelihood, theta: NDArray[np.float64], options: Options) -
     deadline = math.inf if options.time_limit is None else started + options.time_limit
     job = Job(model, theta, options.seed, order=1)
     plan = plan_for(job, options)
+    compile_for(model, plan.job.order, plan.job.sampling)  # once, before threads that would each do it
     check_by_hand(plan.job)
     look: Look | None = None
     history: list[Round] = []
@@ -165,9 +169,6 @@ def _run(model: BoundLikelihood, theta: NDArray[np.float64], options: Options) -
             fresh = again if _room_for_doubt(options, plan, draws) and perf_counter() < deadline else None
             look = judge(sums, options, plan, rounds, fresh)
             plan = replace(plan, spent=plan.spent + again.spent)
-            if options.estimator == "auto" and look.confirmed == {"information_equality"}:
-                plan = without_hessians(plan, look.checks(model.parameters))
-                look = judge(sums, options, plan, rounds, None)
             history.append(Round(look.draws + plan.spent, perf_counter() - started, look.relative_error))
             report(history[-1].draws, look.relative_error)
             if look.ended:
@@ -245,7 +246,7 @@ def _add_blocks(job: Job, totals: NDArray[np.float64], blocks: list[Block], orde
 
 def _result(plan: Plan, options: Options, look: Look, history: tuple[Round, ...]) -> FisherEstimate:
     job, draws, seconds = plan.job, history[-1].draws, history[-1].seconds
-    message = _message(options, plan, look, draws)
+    message = _message(options, plan, look, history[-1])
     checks = dict(plan.checks) | look.checks(job.model.parameters)
     if look.unsound or not plan.sound or any(check.verdict == "warn" for _, check in plan.checks):
         warnings.warn(_worst(checks) or message, RegularityWarning, stacklevel=4)
@@ -282,23 +283,23 @@ def _worst(checks: dict[str, Check]) -> str:
     return (failed + [check.message for check in checks.values() if check.verdict == "warn"] + [""])[0]
 
 
-def _message(options: Options, plan: Plan, look: Look, draws: int) -> str:
+def _message(options: Options, plan: Plan, look: Look, last: Round) -> str:
     """One sentence: how the run ended, and what it would take to go on."""
-    reached = f"a relative error of {look.relative_error:.2g} after {draws:,} draws"
+    reached = f"a relative error of {look.relative_error:.2g} after {last.draws:,} draws"
     if look.unsound or not plan.sound:
         return f"ended as unsound with {reached}: see checks"
     if look.converged:
         return f"converged to {reached}"
     wanted = f"rtol = {options.rtol:g}" + (f", atol = {options.atol:g}" if options.atol else "")
     needed = f"{wanted} would take about {look.projected_draws:.1g} draws" if look.projected_draws > look.draws else ""
-    if look.pending:
+    if look.pending or not look.normal:
         needed = "the checks are not settled: more draws would tell"
     if options.draws is not None:
         return f"the fixed budget gave {reached}" + (f"; {needed}" if needed else "")
-    if options.max_draws is not None and draws + options.streams > options.max_draws:
-        reason = f"max_draws = {options.max_draws:,}"
-    elif options.time_limit is not None:
+    if options.time_limit is not None and last.seconds >= options.time_limit:
         reason = f"time_limit = {options.time_limit:g} s"
+    elif options.max_draws is not None:
+        reason = f"max_draws = {options.max_draws:,}"
     else:
-        reason = f"the default limit of {stopping.DRAWS_AT_MOST:.0e} draws (set max_draws or time_limit to go on)"
+        reason = "the default limits (set max_draws or time_limit to go on)"
     return f"stopped by {reason} with {reached}; {needed or 'not every entry is known'}"

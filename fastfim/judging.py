@@ -48,7 +48,7 @@ class Look:
     projected_draws
         Draws, all told, that would meet the tolerance.
     trusted_from
-        Draws a stream that the error bar needs (None without a pilot, infinite where no number will do).
+        Draws a stream that the error bar needs (None without control variates, infinite where no number will do).
     findings, confirmed
         Tests of the identities, and which of them failed on fresh streams too.
     converged, ended
@@ -103,7 +103,7 @@ def judge(sums: Sums, options: Options, plan: Plan, rounds: int, fresh: Callable
     findings, confirmed = _test(sums, plan.estimator, fresh)
     draws = sums.draws * options.streams
     settled = all(finding.verdict == "pass" for finding in findings.values())
-    settled = settled and (plan.job.sampling == "rqmc" or sums.draws >= plan.trusted_from)
+    settled = settled and sums.draws >= (_needed(plan) or 0.0)
     projected = stopping.projected_draws(draws, half_width, scale, options.rtol, options.atol)
     converged = within and settled and plan.sound
     given_up = _given_up(options, draws, projected, settled)
@@ -146,7 +146,7 @@ def _variance_reduction(sums: Sums, plan: Plan, scale: Array, error: Array) -> f
     if plan.outer_variance is None:
         plain = estimators.standard_error(estimators.replicates(sums, "score"), scale) ** 2
     else:
-        plain = plan.outer_variance / (sums.draws * len(sums.score))
+        plain = plan.outer_variance / (sums.draws * len(sums.score) + plan.spent)
     known = (error > 0.0) & (plain > 0.0)
     return float((plain[known] / error[known] ** 2).min(initial=np.inf)) if known.any() else float("nan")
 
@@ -161,8 +161,8 @@ _MEANING = {
     ),
     "information_equality": (
         "outer product and Hessian agree",
-        "the mean outer product of the score differs from minus the mean Hessian: the log density has a kink in theta, "
-        "or its derivatives are wrong (estimator='score' does not need the Hessian)",
+        "the mean outer product of the score differs from minus the mean Hessian: sampler and log density disagree, or "
+        "the log density has a kink in theta",
     ),
 }
 
@@ -185,7 +185,7 @@ def _check(name: str, finding: Finding, confirmed: bool, parameters: tuple[str, 
 
 
 def _needed(plan: Plan) -> float | None:
-    if not plan.spent:
+    if plan.control is None:
         return None
     return float("inf") if plan.trusted_from and plan.job.sampling == "rqmc" else float(plan.trusted_from)
 

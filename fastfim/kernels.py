@@ -253,7 +253,9 @@ def _compiled(recipe: Recipe) -> Callable[..., None]:
         dispatcher = _jit.native(_abi.SIGNATURE, _block(recipe))
     except Exception as error:
         reason = autodiff.explain(error, recipe.logpdf)
-        raise LikelihoodError(str(reason), reason.file, reason.line) from error
+        place = f"{reason.file}:{reason.line}: " if reason.file else ""
+        # the compiler's own account runs to hundreds of lines, and says no more
+        raise LikelihoodError(f"{place}{reason}", reason.file, reason.line) from None
     return _abi.entry(next(iter(dispatcher.overloads.values())))
 
 
@@ -374,7 +376,7 @@ def _automatic_pass(recipe: Recipe) -> Any:
 def _hand_score_pass(recipe: Recipe) -> Any:
     score, draw_of, offset, p = autodiff.plain(recipe.score), _draw_of(recipe), _abi.offset, recipe.p
     private, prepared = _abi.private_copy(p), _prepared(recipe, autodiff.plain)
-    alone = recipe.hessian is not None or recipe.order == 1
+    alone, logpdf = recipe.hessian is not None or recipe.order == 1, autodiff.plain(recipe.logpdf)
 
     def hand_score(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
         point = private(theta)
@@ -389,7 +391,7 @@ def _hand_score_pass(recipe: Recipe) -> Any:
             for j in range(p):
                 rows[j, i] = out[j]
             if alone:
-                densities[i] = 0.0  # nobody asked for the log density
+                densities[i] = logpdf(draw_of(draws, i), point, *args)
 
     return _jit.inner(hand_score)
 

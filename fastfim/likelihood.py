@@ -352,5 +352,6 @@ def _constant(k: int, value: Any) -> Any:
         raise OptionError(f"args[{k}] must be a number or an array of float64 or int64; got {value!r}")
     if array.dtype.kind == "u" and array.size and array.max() > np.iinfo(np.int64).max:
         raise OptionError(f"args[{k}] holds integers beyond int64")
-    array = np.ascontiguousarray(array, dtype=np.float64 if array.dtype.kind == "f" else np.int64).reshape(array.shape)
+    # a copy: a caller's later change to its array must not reach a running estimate
+    array = np.array(array, dtype=np.float64 if array.dtype.kind == "f" else np.int64, order="C")
     return array if array.ndim else array.item()

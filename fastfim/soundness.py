@@ -14,6 +14,7 @@ Where the streams disagree by so much about E[s_i^2] that each has seen fewer th
 events: Bernoulli with p = 1e-4), or where all scores are equal to the last bit, a test would be empty: it is skipped,
 and the run has to go on.
 
+>>> from dataclasses import replace
 >>> rng = np.random.default_rng(0)
 >>> s = rng.normal(size=(32, 1000, 1))
 >>> sums = Sums(1000, s.sum(axis=1), np.einsum("kni,knj->kij", s, s))
@@ -38,7 +39,7 @@ EVENTS = 5
 #: Means below this share of the score's size are rounding.
 ROUNDING = 1e-11
 
-__all__ = ["Finding", "information_equality", "mean_score", "replace"]
+__all__ = ["Finding", "information_equality", "mean_score"]
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def test_a_kink_is_caught():
         return -abs(x - theta[0])
 
     laplace = Likelihood(sample, logpdf, parameters=("loc",))
-    with pytest.warns(UserWarning, match="has a kink in theta"):
+    with pytest.warns(UserWarning, match="kinks in loc"):
         result = estimate(laplace, (0.0,), estimator="bartlett", rng=0)
     assert not result.converged
 

@@ -208,7 +208,7 @@ def test_a_kink_stops_the_hessian_but_not_the_score():
         return -abs(x - theta[0])
 
     laplace = Likelihood(sample, logpdf, parameters=("loc",))
-    with pytest.warns(RegularityWarning, match="has a kink in theta"):
+    with pytest.warns(RegularityWarning, match="kinks in loc"):
         result = estimate(laplace, (0.0,), estimator="hessian", rng=0)
     assert not result.converged
     assert result.checks["information_equality"].verdict == "fail"

@@ -97,6 +97,9 @@ def _place(text: str, function: Any) -> tuple[str, int]:
 
 
 def _sentence(text: str, exception: BaseException) -> str:
+    method = re.search(r"\brng\.\w+[^\n]*one draw a call[^\n]*", text)
+    if method is not None:
+        return method[0]
     call = _CALL.search(text)
     if call is not None:
         return _sentence_on_call(call[2], call[3])

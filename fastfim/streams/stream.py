@@ -37,7 +37,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, errors
 from numba.core.datamodel import models
 from numba.extending import overload, overload_method, register_model
 from numpy.typing import NDArray
@@ -407,6 +407,10 @@ def variate(*, inverse: Callable[..., Any] | None = None) -> Callable[[Function]
         chosen = by_kind(function, inverse or function)
 
         def choose(*args: Any, **kwargs: Any) -> Callable[..., Any]:
+            if name not in TAKE_VECTORS and any(isinstance(a, types.Array) for a in (*args[1:], *kwargs.values())):
+                raise errors.TypingError(
+                    f"rng.{name} gives one draw a call: its parameters must be numbers, not arrays; write a loop"
+                )
             return chosen(args[0] if args else kwargs["rng"])
 
         choose.__name__ = choose.__qualname__ = f"rng.{name}"
@@ -415,6 +419,10 @@ def variate(*, inverse: Callable[..., Any] | None = None) -> Callable[[Function]
         return function
 
     return register
+
+
+#: Methods with arrays among their parameters; a broadcast, as NumPy has it for the others, would give but one draw.
+TAKE_VECTORS = frozenset({"choice", "dirichlet", "multinomial", "multivariate_normal"})
 
 
 def by_kind(function: Callable[..., Any], inverse: Callable[..., Any]) -> Callable[[Any], Callable[..., Any]]:

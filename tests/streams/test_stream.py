@@ -235,3 +235,16 @@ def test_helpers_may_take_rng():
     for k, function in enumerate([sample, direct]):
         compiled(function, size=5)(streams.initial_state(7, 0, 0), np.array([0.5]), out[k])
     np.testing.assert_allclose(out[0], out[1], rtol=1e-12)
+
+
+def test_arrays_are_no_parameters_of_scalar_variates():
+    """Broadcast as NumPy would, one draw would fill the whole vector."""
+    open_stream = streams.opener("mc")
+
+    @njit
+    def fill(state, out):
+        rng = open_stream(state.ctypes)
+        out[:] = rng.normal(np.zeros(3), 1.0)
+
+    with pytest.raises(TypingError, match="one draw a call: its parameters must be numbers"):
+        fill(streams.initial_state(0, 0, 0), np.empty(3))
