@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from . import smoothness, stopping
 from .control import ControlVariates, fit
 from .errors import LikelihoodError, NonFiniteError
-from .estimators import ESTIMATORS, Sums, replicates
+from .estimators import ESTIMATORS, Sums, replicates, symmetric
 from .kernels import Job
 from .options import Options
 from .pilot import PILOT_DRAWS, Pilot, draw_pilot, pilot_draws
@@ -232,11 +232,7 @@ def _each_draw(pilot: Pilot) -> Sums:
     """Every draw as a stream of its own."""
     p = pilot.scores.shape[2]
     scores = pilot.scores.reshape(-1, p)
-    negative = None
-    if pilot.hessians is not None:
-        negative = np.empty((len(scores), p, p))
-        rows, columns = np.triu_indices(p)
-        negative[:, rows, columns] = negative[:, columns, rows] = -pilot.hessians.reshape(len(scores), -1)
+    negative = None if pilot.hessians is None else symmetric(-pilot.hessians.reshape(len(scores), -1), p)
     return Sums(1, scores, scores[:, :, None] * scores[:, None, :], negative)
 
 

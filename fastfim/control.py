@@ -29,7 +29,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .estimators import Sums
+from .estimators import Sums, symmetric
 from .pilot import Pilot
 
 Array = NDArray[np.float64]
@@ -63,10 +63,7 @@ class ControlVariates:
         outer = sums.outer[:, rows, columns] / sums.draws
         controls = np.concatenate([sums.score / sums.draws, outer - hessian], axis=1)
         packed = hessian - np.einsum("kec,ec->ke", controls[:, self.indices], self.values)
-        matrices = np.empty_like(sums.outer)
-        matrices[:, rows, columns] = packed
-        matrices[:, columns, rows] = packed
-        return matrices
+        return symmetric(packed, sums.score.shape[1])
 
 
 def fit(pilot: Pilot) -> ControlVariates:

@@ -62,14 +62,15 @@ class Sums:
     def unpack(cls, totals: Array, p: int, draws: int) -> Sums:
         """Read rows of (s, packed Y, packed N if there, one count): upper triangles row by row, one row a stream."""
         pairs = p * (p + 1) // 2
-        outer = _symmetric(totals[:, p : p + pairs], p)
+        outer = symmetric(totals[:, p : p + pairs], p)
         # the count comes last: with p = 1 it would otherwise be taken for a Hessian
         with_hessian = totals.shape[1] == p + 2 * pairs + 1
-        hessian = _symmetric(totals[:, p + pairs : p + 2 * pairs], p) if with_hessian else None
+        hessian = symmetric(totals[:, p + pairs : p + 2 * pairs], p) if with_hessian else None
         return cls(draws, totals[:, :p].copy(), outer, hessian)
 
 
-def _symmetric(packed: Array, p: int) -> Array:
+def symmetric(packed: Array, p: int) -> Array:
+    """Matrices (n, p, p) of upper triangles (n, p (p + 1) / 2) packed row by row."""
     matrices = np.empty((len(packed), p, p))
     rows, columns = np.triu_indices(p)
     matrices[:, rows, columns] = packed
