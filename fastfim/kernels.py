@@ -9,7 +9,8 @@ chunks of up to 256 draws, three passes each, so that every pass is a tight loop
    parameter ("structure of arrays"), so that
 3. sum: adds dot products of contiguous rows.
 
-A chunk stays behind in the workspace, which is how `chunks_of` looks at single draws with the same compiled code.
+A chunk stays behind in the workspace, which is how `chunks_of` looks at single draws with the same compiled code, and
+`derivatives_at` differentiates draws that come from elsewhere: a block without its first pass.
 
 >>> from fastfim.catalogue import catalogue
 >>> model = catalogue["norm"].bind()
@@ -20,7 +21,7 @@ A chunk stays behind in the workspace, which is how `chunks_of` looks at single 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -43,6 +44,8 @@ GRADIENT_LANES = 64
 #: faster than eight at p = 60, and run no slower.
 WHOLE_HESSIAN, HESSIAN_ROWS = 12, 2
 HEADER = 2
+#: The ``sampling`` of a job whose draws are there already.
+GIVEN = "given"
 #: Bits of a NaN that no arithmetic makes: fills what a user's function is to fill.
 UNWRITTEN = 0x7FF8_F00D_F00D_F00D
 
@@ -111,6 +114,17 @@ class Chunk:
     scores: NDArray[np.float64]
     hessians: NDArray[np.float64] | None
 
+    @classmethod
+    def joined(cls, chunks: Sequence[Chunk]) -> Chunk:
+        """One chunk after another."""
+        hessians = [chunk.hessians for chunk in chunks if chunk.hessians is not None]
+        return cls(
+            np.concatenate([chunk.draws for chunk in chunks]),
+            np.concatenate([chunk.logpdf for chunk in chunks]),
+            np.concatenate([chunk.scores for chunk in chunks]),
+            np.concatenate(hessians) if hessians else None,
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Job:
@@ -125,7 +139,7 @@ class Job:
     order
         1: scores; 2: Hessians too.
     sampling
-        ``"mc"`` or ``"rqmc"``: where the random numbers come from.
+        ``"mc"`` or ``"rqmc"``: where the random numbers come from; ``"given"``: no draws are made.
     differentiate_at
         Where the log density is differentiated, if not at ``theta``: the same draws, seen from another point.
     """
@@ -186,6 +200,41 @@ def chunks_of(job: Job, block: Block) -> Iterator[Chunk]:
         yield layout.read(work, count)
 
 
+def derivatives_at(model: BoundLikelihood, theta: NDArray[np.float64], draws: Any, order: int = 1) -> Chunk:
+    """Log densities and their derivatives in theta at given draws; nothing is drawn.
+
+    Parameters
+    ----------
+    model, theta
+        The likelihood with its constants, and one point.
+    draws
+        Shape (n, size), or (n,) for scalar draws.
+    order
+        1: scores; 2: Hessians too.
+
+    Returns
+    -------
+    Chunk
+        All n draws; no check is made that anything is finite.
+
+    Raises
+    ------
+    LikelihoodError
+        If the user's functions do not compile, or raise.
+    """
+    job = Job(model, theta, seed=0, order=order, sampling=GIVEN)
+    layout = job.layout
+    given = np.array(draws, dtype=np.float64).reshape(-1, layout.size)
+    state, work, sums = streams.initial_state(0, 0, 0), layout.workspace(), np.zeros(layout.sums)
+    chunks = []
+    for first in range(0, max(1, len(given)), layout.chunk):
+        part = given[first : first + layout.chunk]
+        work[: part.size] = part.ravel()
+        _call(job, state, len(part), work, sums)
+        chunks.append(layout.read(work, len(part)))
+    return Chunk.joined(chunks)
+
+
 def _state(job: Job, block: Block) -> NDArray[np.float64]:
     return streams.initial_state(job.seed, block.stream, block.number, job.sampling, block.first)
 
@@ -198,16 +247,16 @@ def compile_for(model: BoundLikelihood, order: int, sampling: str = "mc") -> Cal
     LikelihoodError
         On the user's own file and line.
     """
-    likelihood = model.likelihood
+    likelihood, given = model.likelihood, sampling == GIVEN
     recipe = Recipe(
-        sample=likelihood.sample,
+        sample=None if given else likelihood.sample,
         logpdf=likelihood.logpdf,
         prepare=likelihood.prepare,
         score=likelihood.score,
         hessian=likelihood.hessian,
         p=len(model.parameters),
         order=order,
-        sampling=sampling,
+        sampling="mc" if given else sampling,
         scalar=likelihood.scalar,
         length=None if callable(likelihood.size) else model.size,
         kinds=_abi.kinds_of(model.args),
@@ -232,7 +281,7 @@ def _call(job: Job, state: Any, size: int, work: Any, sums: Any) -> None:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that the code of a block depends on (functions compare by identity)."""
+    """Everything that the code of a block depends on (functions compare by identity); no ``sample`` for given draws."""
 
     sample: Any
     logpdf: Any
@@ -299,6 +348,8 @@ def _prepared(recipe: Recipe, compiler: Callable[..., Any]) -> Any:
 
 
 def _draw_pass(recipe: Recipe) -> Any:
+    if recipe.sample is None:
+        return _jit.inner(lambda rng, point, args, draws, m: None)
     draw, next_point = autodiff.plain(recipe.sample), streams.next_point
 
     def scalars(rng, point, args, draws, m):  # type: ignore[no-untyped-def]

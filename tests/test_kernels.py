@@ -10,7 +10,7 @@ from oracles import CASES
 
 from fastfim import Likelihood, positive
 from fastfim.catalogue import catalogue
-from fastfim.kernels import Block, Job, chunks_of, compile_for, run_block
+from fastfim.kernels import Block, Job, chunks_of, compile_for, derivatives_at, run_block
 
 
 def job_of(likelihood, theta, args=(), order=1, seed=0):
@@ -63,6 +63,21 @@ def test_single_draws_agree_with_the_uncompiled_functions(name, case):
             entries = [(min(i, j), max(i, j)) for i in range(p)]
             index = [i * p - i * (i - 1) // 2 + k - i for i, k in entries]
             np.testing.assert_allclose(hessian[index], column, rtol=1e-3, atol=2e-4 * (1 + np.abs(column).max()))
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize(("name", "case"), ONE_CASE)
+def test_given_draws_are_differentiated_as_drawn_ones_are(name, case, order):
+    job = job_of(catalogue[name], case.theta, case.args, order)
+    drawn = collected(job, 300)
+    given = derivatives_at(job.model, job.theta, drawn[0], order)
+    for expected, part in zip(drawn, (given.draws, given.logpdf, given.scores, given.hessians), strict=True):
+        np.testing.assert_array_equal(part, expected)
+
+
+def test_no_draws_at_all_have_no_derivatives():
+    job = job_of(catalogue["norm"], (0.0, 1.0))
+    assert derivatives_at(job.model, job.theta, []).scores.shape == (0, 2)
 
 
 def test_orders_agree_on_the_same_draws():
