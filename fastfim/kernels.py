@@ -27,27 +27,22 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import carray, types
+from numba import carray
 from numpy.typing import NDArray
 
 from . import _abi, _jit, autodiff, streams
 from .errors import LikelihoodError
 from .likelihood import BoundLikelihood, location
+from .passes import Recipe, derivative_pass, draw_pass, prepared
+from .summing import sum_chunk
 
 #: Draws a chunk: enough to amortise a pass, few enough that the chunk stays in the first two caches.
 LONGEST_CHUNK, SHORTEST_CHUNK, CACHED_WORDS = 256, 16, 8192
 #: A call costs some 50 microseconds around the draws, so blocks are long, yet short enough to interrupt.
 LONGEST_BLOCK, BLOCK_WORDS = 1 << 18, 1 << 20
-#: Parameters differentiated at once; beyond, one pass over the chunk for each group.
-GRADIENT_LANES = 64
-#: Rows of a Hessian at once: all of them up to this many parameters, else `HESSIAN_ROWS`: two rows compile 3.5 times
-#: faster than eight at p = 60, and run no slower.
-WHOLE_HESSIAN, HESSIAN_ROWS = 12, 2
 HEADER = 2
 #: The ``sampling`` of a job whose draws are there already.
 GIVEN = "given"
-#: Bits of a NaN that no arithmetic makes: fills what a user's function is to fill.
-UNWRITTEN = 0x7FF8_F00D_F00D_F00D
 
 
 @dataclass(frozen=True)
@@ -279,23 +274,6 @@ def _call(job: Job, state: Any, size: int, work: Any, sums: Any) -> None:
 # ---------------------------------------------------------------- what is compiled
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that the code of a block depends on (functions compare by identity); no ``sample`` for given draws."""
-
-    sample: Any
-    logpdf: Any
-    prepare: Any
-    score: Any
-    hessian: Any
-    p: int
-    order: int
-    sampling: str
-    scalar: bool
-    length: int | None
-    kinds: tuple[Any, ...]
-
-
 @lru_cache(maxsize=256)
 def _compiled(recipe: Recipe) -> Callable[..., None]:
     try:
@@ -312,8 +290,8 @@ def _block(recipe: Recipe) -> Callable[..., int]:
     """The three passes over chunks, around one likelihood."""
     open_stream, close_stream = streams.opener(recipe.sampling), streams.close_stream
     private, unpack, offset = _abi.private_copy(recipe.p), _abi.unpacker(recipe.kinds, HEADER), _abi.offset
-    draw_chunk, differentiate_chunk = _draw_pass(recipe), _derivative_pass(recipe)
-    prepared = _prepared(recipe, autodiff.plain)
+    draw_chunk, differentiate_chunk = draw_pass(recipe), derivative_pass(recipe)
+    with_prepared = prepared(recipe, autodiff.plain)
     p, order, length = recipe.p, recipe.order, recipe.length
 
     def block(state, theta, table, n, work, sums):  # type: ignore[no-untyped-def]
@@ -321,7 +299,7 @@ def _block(recipe: Recipe) -> Callable[..., int]:
         chunk = table[1]
         constants = unpack(table)
         point = private(theta)
-        args = prepared(point, constants)
+        args = with_prepared(point, constants)
         there = offset(theta, p)
         rng = open_stream(state)
         draws = carray(work, (chunk, size))
@@ -331,201 +309,9 @@ def _block(recipe: Recipe) -> Callable[..., int]:
             m = min(chunk, n - done)
             draw_chunk(rng, point, args, draws, m)
             differentiate_chunk(there, constants, draws, results, chunk, m)
-            _sum_chunk(work, size, p, order, chunk, m, sums)
+            sum_chunk(work, size, p, order, chunk, m, sums)
             done += m
         close_stream(rng)
         return 0
 
     return block
-
-
-def _prepared(recipe: Recipe, compiler: Callable[..., Any]) -> Any:
-    """The constants, and what ``prepare`` makes of theta after them."""
-    if recipe.prepare is None:
-        return _jit.inner(lambda theta, constants: constants)
-    prepare = compiler(recipe.prepare)
-    return _jit.inner(lambda theta, constants: constants + (prepare(theta, *constants),))  # noqa: RUF005
-
-
-def _draw_pass(recipe: Recipe) -> Any:
-    if recipe.sample is None:
-        return _jit.inner(lambda rng, point, args, draws, m: None)
-    draw, next_point = autodiff.plain(recipe.sample), streams.next_point
-
-    def scalars(rng, point, args, draws, m):  # type: ignore[no-untyped-def]
-        for i in range(m):
-            draws[i, 0] = draw(rng, point, *args)
-            next_point(rng)
-
-    def vectors(rng, point, args, draws, m):  # type: ignore[no-untyped-def]
-        bits = draws.view(np.int64)
-        for i in range(m):
-            bits[i, :] = UNWRITTEN  # what the sampler leaves out must not pass for a draw
-            draw(rng, point, draws[i], *args)
-            next_point(rng)
-
-    return _jit.inner(scalars if recipe.scalar else vectors)
-
-
-def _derivative_pass(recipe: Recipe) -> Any:
-    """Automatic derivatives where any are needed, then the hand-written ones over them."""
-    by_hand = (recipe.score is not None, recipe.hessian is not None or recipe.order == 1)
-    automatic = _nothing if all(by_hand) else _automatic_pass(recipe)
-    score = _nothing if recipe.score is None else _hand_score_pass(recipe)
-    hessian = _nothing if recipe.hessian is None or recipe.order == 1 else _hand_hessian_pass(recipe)
-
-    def differentiate_chunk(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
-        automatic(theta, constants, draws, results, chunk, m)
-        score(theta, constants, draws, results, chunk, m)
-        hessian(theta, constants, draws, results, chunk, m)
-
-    return _jit.inner(differentiate_chunk)
-
-
-@_jit.inner
-def _nothing(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
-    pass
-
-
-def _draw_of(recipe: Recipe) -> Any:
-    """Draw i of a chunk, as the user's functions take it."""
-    return _jit.inner((lambda draws, i: draws[i, 0]) if recipe.scalar else (lambda draws, i: draws[i]))
-
-
-def _automatic_pass(recipe: Recipe) -> Any:
-    logpdf, draw_of, offset = autodiff.active(recipe.logpdf), _draw_of(recipe), _abi.offset
-    prepared = _prepared(recipe, autodiff.active)
-    value, store_gradient, store_hessian = autodiff.value, autodiff.store_gradient, autodiff.store_hessian
-    p, order = recipe.p, 1 if recipe.hessian is not None else recipe.order
-    if order == 1:
-        lanes = min(p, GRADIENT_LANES)
-        step, seeds = lanes, autodiff.seeds(p, lanes, 1, lanes)
-    else:
-        step = p if p <= WHOLE_HESSIAN else HESSIAN_ROWS
-        lanes, seeds = p, autodiff.seeds(p, p, 2, step)
-
-    def automatic(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
-        scores = offset(results, chunk)
-        hessians = offset(scores, chunk * p)
-        densities = carray(results, (m,))
-        for first in range(0, p, step):
-            active = seeds(theta, first)
-            active_args = prepared(active, constants)
-            for i in range(m):
-                d = logpdf(draw_of(draws, i), active, *active_args)
-                densities[i] = value(d)
-                if order == 1:
-                    store_gradient(d, offset(scores, i), chunk, first, min(lanes, p - first))
-                else:
-                    if first == 0:
-                        store_gradient(d, offset(scores, i), chunk, 0, p)
-                    store_hessian(d, offset(hessians, i), chunk, first, p)
-
-    return _jit.inner(automatic)
-
-
-def _hand_score_pass(recipe: Recipe) -> Any:
-    score, draw_of, offset, p = autodiff.plain(recipe.score), _draw_of(recipe), _abi.offset, recipe.p
-    private, prepared = _abi.private_copy(p), _prepared(recipe, autodiff.plain)
-    alone, logpdf = recipe.hessian is not None or recipe.order == 1, autodiff.plain(recipe.logpdf)
-
-    def hand_score(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
-        point = private(theta)
-        args = prepared(point, constants)
-        densities = carray(results, (m,))
-        rows = carray(offset(results, chunk), (p, chunk))
-        out = np.empty(p)
-        bits = out.view(np.int64)
-        for i in range(m):
-            bits[:] = UNWRITTEN
-            score(draw_of(draws, i), point, out, *args)
-            for j in range(p):
-                rows[j, i] = out[j]
-            if alone:
-                densities[i] = logpdf(draw_of(draws, i), point, *args)
-
-    return _jit.inner(hand_score)
-
-
-def _hand_hessian_pass(recipe: Recipe) -> Any:
-    hessian, draw_of, offset, p = autodiff.plain(recipe.hessian), _draw_of(recipe), _abi.offset, recipe.p
-    private, prepared = _abi.private_copy(p), _prepared(recipe, autodiff.plain)
-    pairs = p * (p + 1) // 2
-
-    def hand_hessian(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
-        point = private(theta)
-        args = prepared(point, constants)
-        rows = carray(offset(results, chunk * (p + 1)), (pairs, chunk))
-        out = np.empty((p, p))
-        bits = out.view(np.int64)
-        for i in range(m):
-            bits[:, :] = UNWRITTEN
-            hessian(draw_of(draws, i), point, out, *args)
-            k = 0
-            for a in range(p):
-                for b in range(a, p):
-                    rows[k, i] = out[a, b]
-                    k += 1
-
-    return _jit.inner(hand_hessian)
-
-
-@_jit.external(
-    types.void(_abi.FLOATS, *[types.int64] * 5, _abi.FLOATS),
-    flags=_jit.SUMMING,
-)
-def _sum_chunk(work, size, p, order, chunk, m, sums):  # type: ignore[no-untyped-def]
-    """Add m draws to ``sums``: sums and dot products of contiguous rows, in SIMD lanes."""
-    pairs = p * (p + 1) // 2
-    rows = p + (pairs if order == 2 else 0)
-    memory = carray(work, (chunk * (size + 1 + rows),))
-    out = carray(sums, (p + order * pairs + 1,))
-    out[-1] += _count_nonfinite(memory, m * size) + _count_nonfinite(memory[chunk * size :], m)
-    table = memory[chunk * (size + 1) :].reshape((rows, chunk))
-    for i in range(p):
-        out[i] += _row_sum(table[i], m)
-    for i in range(p, rows):
-        out[pairs + i] -= _row_sum(table[i], m)
-    # Two rows against two others at a time: half the loads, 1.6 times faster at p = 20. An odd row out meets itself.
-    for i in range(0, p, 2):
-        a, b = table[i], table[min(i + 1, p - 1)]
-        at, below = p + _packed(p, i, i), p + _packed(p, i + 1, i + 1)
-        for j in range(i, p, 2):
-            c, d = table[j], table[min(j + 1, p - 1)]
-            ac, ad, bc, bd = 0.0, 0.0, 0.0, 0.0
-            for k in range(m):
-                ac += a[k] * c[k]
-                ad += a[k] * d[k]
-                bc += b[k] * c[k]
-                bd += b[k] * d[k]
-            out[at + j - i] += ac
-            if j + 1 < p:
-                out[at + j + 1 - i] += ad
-            if i + 1 < p and j > i:
-                out[below + j - i - 1] += bc
-            if i + 1 < p and j + 1 < p:
-                out[below + j - i] += bd
-
-
-@_jit.inline
-def _packed(p, i, j):  # type: ignore[no-untyped-def]
-    """Place of entry (i, j), i <= j, in a packed upper triangle."""
-    return i * p - i * (i - 1) // 2 + j - i
-
-
-@_jit.summing
-def _row_sum(row, m):  # type: ignore[no-untyped-def]
-    total = 0.0
-    for k in range(m):
-        total += row[k]
-    return total
-
-
-@_jit.inline
-def _count_nonfinite(values, n):  # type: ignore[no-untyped-def]
-    """How many of the first n values are infinite or NaN: exponent bits all set, so no arithmetic flag can hide one."""
-    bits = values.view(np.int64)
-    count = 0
-    for k in range(n):
-        count += (bits[k] >> 52) & 0x7FF == 0x7FF
-    return count

@@ -1,0 +1,174 @@
+"""The first two passes over a chunk: draws, and their derivatives, around one likelihood's functions.
+
+Each function here makes a compiled one for a `Recipe`. Automatic derivatives come first where any are needed, then the
+hand-written ones are written over them. All write parameter by parameter ("structure of arrays"), behind the draws: log
+densities (chunk), scores (p, chunk), for order 2 also packed Hessians (see `fastfim.kernels.Layout`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import carray
+
+from . import _abi, _jit, autodiff, streams
+
+#: Parameters differentiated at once; beyond, one pass over the chunk for each group.
+GRADIENT_LANES = 64
+#: Rows of a Hessian at once: all of them up to this many parameters, else `HESSIAN_ROWS`: two rows compile 3.5 times
+#: faster than eight at p = 60, and run no slower.
+WHOLE_HESSIAN, HESSIAN_ROWS = 12, 2
+#: Bits of a NaN that no arithmetic makes: fills what a user's function is to fill.
+UNWRITTEN = 0x7FF8_F00D_F00D_F00D
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that the code of a block depends on (functions compare by identity); no ``sample`` for given draws."""
+
+    sample: Any
+    logpdf: Any
+    prepare: Any
+    score: Any
+    hessian: Any
+    p: int
+    order: int
+    sampling: str
+    scalar: bool
+    length: int | None
+    kinds: tuple[Any, ...]
+
+
+def prepared(recipe: Recipe, compiler: Callable[..., Any]) -> Any:
+    """The constants, and what ``prepare`` makes of theta after them."""
+    if recipe.prepare is None:
+        return _jit.inner(lambda theta, constants: constants)
+    prepare = compiler(recipe.prepare)
+    return _jit.inner(lambda theta, constants: constants + (prepare(theta, *constants),))  # noqa: RUF005
+
+
+def draw_pass(recipe: Recipe) -> Any:
+    """Compiled ``f(rng, theta, args, draws, m)``: the first m draws of a chunk."""
+    if recipe.sample is None:
+        return _jit.inner(lambda rng, point, args, draws, m: None)
+    draw, next_point = autodiff.plain(recipe.sample), streams.next_point
+
+    def scalars(rng, point, args, draws, m):  # type: ignore[no-untyped-def]
+        for i in range(m):
+            draws[i, 0] = draw(rng, point, *args)
+            next_point(rng)
+
+    def vectors(rng, point, args, draws, m):  # type: ignore[no-untyped-def]
+        bits = draws.view(np.int64)
+        for i in range(m):
+            bits[i, :] = UNWRITTEN  # what the sampler leaves out must not pass for a draw
+            draw(rng, point, draws[i], *args)
+            next_point(rng)
+
+    return _jit.inner(scalars if recipe.scalar else vectors)
+
+
+def derivative_pass(recipe: Recipe) -> Any:
+    """Compiled ``f(theta, constants, draws, results, chunk, m)``: log densities and derivatives of m draws."""
+    by_hand = (recipe.score is not None, recipe.hessian is not None or recipe.order == 1)
+    automatic = _nothing if all(by_hand) else _automatic_pass(recipe)
+    score = _nothing if recipe.score is None else _hand_score_pass(recipe)
+    hessian = _nothing if recipe.hessian is None or recipe.order == 1 else _hand_hessian_pass(recipe)
+
+    def differentiate_chunk(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+        automatic(theta, constants, draws, results, chunk, m)
+        score(theta, constants, draws, results, chunk, m)
+        hessian(theta, constants, draws, results, chunk, m)
+
+    return _jit.inner(differentiate_chunk)
+
+
+@_jit.inner
+def _nothing(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+    pass
+
+
+def _draw_of(recipe: Recipe) -> Any:
+    """Draw i of a chunk, as the user's functions take it."""
+    return _jit.inner((lambda draws, i: draws[i, 0]) if recipe.scalar else (lambda draws, i: draws[i]))
+
+
+def _automatic_pass(recipe: Recipe) -> Any:
+    logpdf, draw_of, offset = autodiff.active(recipe.logpdf), _draw_of(recipe), _abi.offset
+    with_prepared = prepared(recipe, autodiff.active)
+    value, store_gradient, store_hessian = autodiff.value, autodiff.store_gradient, autodiff.store_hessian
+    p, order = recipe.p, 1 if recipe.hessian is not None else recipe.order
+    if order == 1:
+        lanes = min(p, GRADIENT_LANES)
+        step, seeds = lanes, autodiff.seeds(p, lanes, 1, lanes)
+    else:
+        step = p if p <= WHOLE_HESSIAN else HESSIAN_ROWS
+        lanes, seeds = p, autodiff.seeds(p, p, 2, step)
+
+    def automatic(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+        scores = offset(results, chunk)
+        hessians = offset(scores, chunk * p)
+        densities = carray(results, (m,))
+        for first in range(0, p, step):
+            active = seeds(theta, first)
+            active_args = with_prepared(active, constants)
+            for i in range(m):
+                d = logpdf(draw_of(draws, i), active, *active_args)
+                densities[i] = value(d)
+                if order == 1:
+                    store_gradient(d, offset(scores, i), chunk, first, min(lanes, p - first))
+                else:
+                    if first == 0:
+                        store_gradient(d, offset(scores, i), chunk, 0, p)
+                    store_hessian(d, offset(hessians, i), chunk, first, p)
+
+    return _jit.inner(automatic)
+
+
+def _hand_score_pass(recipe: Recipe) -> Any:
+    score, draw_of, offset, p = autodiff.plain(recipe.score), _draw_of(recipe), _abi.offset, recipe.p
+    private, with_prepared = _abi.private_copy(p), prepared(recipe, autodiff.plain)
+    alone, logpdf = recipe.hessian is not None or recipe.order == 1, autodiff.plain(recipe.logpdf)
+
+    def hand_score(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+        point = private(theta)
+        args = with_prepared(point, constants)
+        densities = carray(results, (m,))
+        rows = carray(offset(results, chunk), (p, chunk))
+        out = np.empty(p)
+        bits = out.view(np.int64)
+        for i in range(m):
+            bits[:] = UNWRITTEN
+            score(draw_of(draws, i), point, out, *args)
+            for j in range(p):
+                rows[j, i] = out[j]
+            if alone:
+                densities[i] = logpdf(draw_of(draws, i), point, *args)
+
+    return _jit.inner(hand_score)
+
+
+def _hand_hessian_pass(recipe: Recipe) -> Any:
+    hessian, draw_of, offset, p = autodiff.plain(recipe.hessian), _draw_of(recipe), _abi.offset, recipe.p
+    private, with_prepared = _abi.private_copy(p), prepared(recipe, autodiff.plain)
+    pairs = p * (p + 1) // 2
+
+    def hand_hessian(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+        point = private(theta)
+        args = with_prepared(point, constants)
+        rows = carray(offset(results, chunk * (p + 1)), (pairs, chunk))
+        out = np.empty((p, p))
+        bits = out.view(np.int64)
+        for i in range(m):
+            bits[:, :] = UNWRITTEN
+            hessian(draw_of(draws, i), point, out, *args)
+            k = 0
+            for a in range(p):
+                for b in range(a, p):
+                    rows[k, i] = out[a, b]
+                    k += 1
+
+    return _jit.inner(hand_hessian)

@@ -1,0 +1,73 @@
+"""The third pass over a chunk: sums of scores, of their outer products and of Hessians.
+
+Scores and Hessians lie parameter by parameter, so that every sum is one of a contiguous row, and every entry of the
+outer product a dot product of two.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import carray, types
+
+from . import _abi, _jit
+
+
+@_jit.external(
+    types.void(_abi.FLOATS, *[types.int64] * 5, _abi.FLOATS),
+    flags=_jit.SUMMING,
+)
+def sum_chunk(work, size, p, order, chunk, m, sums):  # type: ignore[no-untyped-def]
+    """Add m draws to ``sums``: sums and dot products of contiguous rows, in SIMD lanes."""
+    pairs = p * (p + 1) // 2
+    rows = p + (pairs if order == 2 else 0)
+    memory = carray(work, (chunk * (size + 1 + rows),))
+    out = carray(sums, (p + order * pairs + 1,))
+    out[-1] += _count_nonfinite(memory, m * size) + _count_nonfinite(memory[chunk * size :], m)
+    table = memory[chunk * (size + 1) :].reshape((rows, chunk))
+    for i in range(p):
+        out[i] += _row_sum(table[i], m)
+    for i in range(p, rows):
+        out[pairs + i] -= _row_sum(table[i], m)
+    # Two rows against two others at a time: half the loads, 1.6 times faster at p = 20. An odd row out meets itself.
+    for i in range(0, p, 2):
+        a, b = table[i], table[min(i + 1, p - 1)]
+        at, below = p + _packed(p, i, i), p + _packed(p, i + 1, i + 1)
+        for j in range(i, p, 2):
+            c, d = table[j], table[min(j + 1, p - 1)]
+            ac, ad, bc, bd = 0.0, 0.0, 0.0, 0.0
+            for k in range(m):
+                ac += a[k] * c[k]
+                ad += a[k] * d[k]
+                bc += b[k] * c[k]
+                bd += b[k] * d[k]
+            out[at + j - i] += ac
+            if j + 1 < p:
+                out[at + j + 1 - i] += ad
+            if i + 1 < p and j > i:
+                out[below + j - i - 1] += bc
+            if i + 1 < p and j + 1 < p:
+                out[below + j - i] += bd
+
+
+@_jit.inline
+def _packed(p, i, j):  # type: ignore[no-untyped-def]
+    """Place of entry (i, j), i <= j, in a packed upper triangle."""
+    return i * p - i * (i - 1) // 2 + j - i
+
+
+@_jit.summing
+def _row_sum(row, m):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for k in range(m):
+        total += row[k]
+    return total
+
+
+@_jit.inline
+def _count_nonfinite(values, n):  # type: ignore[no-untyped-def]
+    """How many of the first n values are infinite or NaN: exponent bits all set, so no arithmetic flag can hide one."""
+    bits = values.view(np.int64)
+    count = 0
+    for k in range(n):
+        count += (bits[k] >> 52) & 0x7FF == 0x7FF
+    return count
