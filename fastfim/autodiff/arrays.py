@@ -21,8 +21,8 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
 from fastfim.autodiff import vectors
-from fastfim.autodiff.dual import Dual
 from fastfim.autodiff.emit import INDEX
+from fastfim.autodiff.number import Active
 
 MAX_STACK = 16384  # bytes an array
 
@@ -39,7 +39,7 @@ FLOATS = (float, np.float64, np.double)
 
 
 @functools.cache
-def on_stack(shape: tuple[int, ...], kind: Dual, cleared: bool) -> Any:
+def on_stack(shape: tuple[int, ...], kind: Active, cleared: bool) -> Any:
     """An intrinsic of no arguments that makes a C-ordered array of ``kind`` on the stack."""
     array_type = types.Array(kind, len(shape), "C")
 
@@ -87,13 +87,13 @@ def allocation(function: Any, call: Any, objects: dict[str, Any]) -> bool:
     return not keywords and len(given) <= 1 and all(objects.get(v.name) in FLOATS for v in given)
 
 
-def activate(func_ir: Any, statement: Any, function: Any, kind: Dual, stack: bool) -> list[Any]:
+def activate(func_ir: Any, statement: Any, function: Any, kind: Active, stack: bool) -> list[Any]:
     """Statements that make an array of ``kind`` in place of ``statement``, a call for which `allocation` holds."""
     call = statement.value
     before = SHAPED[function] if function in SHAPED else LIKE[function][0]
     call.args, call.kws = list(call.args[:before]), ()
     shape = constant_shape(func_ir, call.args[0]) if stack and function in (np.zeros, np.empty) else None
-    if shape is not None and math.prod(shape) * 8 * (1 + kind.n * (1 + kind.rows * (kind.order - 1))) <= MAX_STACK:
+    if shape is not None and math.prod(shape) * kind.size <= MAX_STACK:
         call.func, call.args = variable(func_ir, statement, on_stack(shape, kind, function is np.zeros)), []
         return [call.func.definition, statement]
     dtype = variable(func_ir, statement, vectors.DualDType(kind))

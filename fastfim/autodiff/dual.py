@@ -25,14 +25,13 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.datamodel import models
-from numba.core.typeconv import Conversion
-from numba.extending import lower_cast, register_model
+from numba.extending import register_model
 
-from fastfim.autodiff.emit import DOUBLE, Emitter, Value
+from fastfim.autodiff.emit import DOUBLE, INDEX, LANE, Emitter, Value
+from fastfim.autodiff.number import Active
 from fastfim.autodiff.rules import Partial, evaluate
 
 WIDTH = 4
-REAL = (types.Float, types.Integer, types.Boolean)
 
 
 def chunks(n: int) -> list[tuple[int, int]]:
@@ -62,7 +61,7 @@ class LanesModel(models.PrimitiveModel):  # type: ignore[misc]
         return builder.load(pointer, align=8)
 
 
-class Dual(types.Type):  # type: ignore[misc]
+class Dual(Active):
     """A float64 with its first ``order`` derivatives along ``n`` lanes (Hessian: the first ``rows`` rows)."""
 
     def __init__(self, n: int, order: int = 1, rows: int | None = None) -> None:
@@ -79,13 +78,37 @@ class Dual(types.Type):  # type: ignore[misc]
         ends = [start + width for start, width in self.chunks]
         return [(i, c) for i in range(self.rows) for c, end in enumerate(ends) if end > i]
 
-    def unify(self, context: Any, other: types.Type) -> types.Type | None:
-        """A plain number joins as a constant."""
-        return self if isinstance(other, REAL) else None
+    @property
+    def size(self) -> int:
+        """Bytes in memory."""
+        return 8 + 8 * sum(width for _, width in self.chunks) + 8 * sum(self.chunks[c][1] for _, c in self.blocks)
 
-    def can_convert_from(self, context: Any, other: types.Type) -> Any:
-        """A plain number converts safely."""
-        return Conversion.safe if isinstance(other, REAL) else None
+    def unpack(self, e: Emitter, number: Any) -> Parts:
+        """Take an LLVM struct apart."""
+        return unpack(e, self, number)
+
+    def constant(self, e: Emitter, value: Value) -> Parts:
+        """A number that does not depend on the parameters."""
+        return constant(e, self, value)
+
+    def parameter(self, e: Emitter, value: Value, place: Any, theta: Any) -> Parts:
+        """A parameter: 1 in the lane ``place``, 0 elsewhere; with rotated lanes, those below zero wrap around."""
+        if self.rows < self.n:
+            before = e.builder.icmp_signed("<", place, ir.Constant(INDEX, 0))
+            place = e.builder.select(before, e.builder.add(place, ir.Constant(INDEX, self.n)), place)
+        gradient = tuple(seed(e, place, first, width) for first, width in self.chunks)
+        return Parts(self, value, gradient, constant(e, self, value).hessian)
+
+    def propagate(
+        self,
+        e: Emitter,
+        value: Value,
+        active: Sequence[Parts],
+        firsts: Sequence[Partial],
+        seconds: Callable[[int, int], Partial],
+    ) -> Parts:
+        """The chain rule."""
+        return propagate(e, value, active, firsts, seconds)
 
 
 @register_model(Dual)
@@ -126,6 +149,10 @@ class Parts:
             tuple(function(*group) for group in zip(self.hessian, *(o.hessian for o in others), strict=True)),
         )
 
+    def pack(self, e: Emitter) -> Any:
+        """Put the LLVM struct together again."""
+        return pack(e, self)
+
 
 def unpack(e: Emitter, kind: Dual, number: Any) -> Parts:
     """Take an LLVM struct apart."""
@@ -150,6 +177,18 @@ def constant(e: Emitter, kind: Dual, value: Value) -> Parts:
     """A number that does not depend on the parameters."""
     zeros = tuple(e.splat(0.0, width) for _, width in kind.chunks)
     return Parts(kind, value, zeros, tuple(zeros[c] for _, c in kind.blocks))
+
+
+def seed(e: Emitter, lane: Any, start: int, width: int) -> Value:
+    """Lanes ``start .. start + width - 1`` of the unit vector of a lane known at run time."""
+    if width == 1:
+        hit = e.builder.icmp_signed("==", lane, ir.Constant(INDEX, start))
+        return e.select(Value(e, hit), 1.0, 0.0)
+    vector = ir.VectorType(INDEX, width)
+    first = e.builder.insert_element(ir.Constant(vector, ir.Undefined), lane, ir.Constant(LANE, 0))
+    everywhere = e.builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(LANE, width), [0] * width))
+    hits = e.builder.icmp_signed("==", everywhere, ir.Constant(vector, list(range(start, start + width))))
+    return e.select(Value(e, hits), e.splat(1.0, width), e.splat(0.0, width))
 
 
 def combine(e: Emitter, terms: Sequence[tuple[Value | float | None, Value]], width: int) -> Value:
@@ -207,12 +246,3 @@ def _along(e: Emitter, active: Sequence[Parts], upper: dict[Any, Any], a: int, i
     pairs = [(upper[min(a, b), max(a, b)], b) for b in range(len(active))]
     terms = [(coefficient, active[b].lane(e, i)) for coefficient, b in pairs if coefficient is not None]
     return combine(e, terms, 1) if terms else None
-
-
-@lower_cast(types.Float, Dual)
-@lower_cast(types.Integer, Dual)
-@lower_cast(types.Boolean, Dual)
-def number_to_dual(context: Any, builder: Any, source: Any, target: Dual, number: Any) -> Any:
-    """A plain number where a dual number is wanted."""
-    e = Emitter(context, builder)
-    return pack(e, constant(e, target, Value(e, context.cast(builder, number, source, types.float64))))

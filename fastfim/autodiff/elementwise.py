@@ -22,7 +22,7 @@ from numba.extending import overload
 
 from fastfim import _jit
 from fastfim.autodiff import rules
-from fastfim.autodiff.dual import REAL, Dual
+from fastfim.autodiff.number import REAL, Active
 from fastfim.autodiff.operations import Operation
 from fastfim.autodiff.rules import Choice, Entry, Predicate, Refusal, Rule
 from fastfim.autodiff.theta import Theta
@@ -34,7 +34,7 @@ IN_PLACE = (operator.iadd, operator.isub, operator.imul, operator.itruediv, oper
 
 def dimensions(kind: Any) -> int | None:
     """0 for a number, 1 for a vector, 2 for a matrix; ``None`` for anything else."""
-    if isinstance(kind, (Dual, *REAL)):
+    if isinstance(kind, (Active, *REAL)):
         return 0
     if isinstance(kind, Theta):
         return 1
@@ -52,7 +52,7 @@ def result_dtype(entry: Entry | None, kinds: tuple[Any, ...]) -> Any:
     """What the result of a function of elements of these types is stored as."""
     if isinstance(entry, Predicate):
         return np.bool_ if entry.truth else np.float64
-    found = next((e for k in kinds if isinstance(e := element(k), Dual)), None)
+    found = next((e for k in kinds if isinstance(e := element(k), Active)), None)
     return DualDType(found) if found else np.float64
 
 
@@ -210,7 +210,7 @@ def in_place_loop(f: Any, a: Any, b: Any) -> Any:
                 _put(a, i, j, f(_entry(a, i, j), _entry(b, i, j)))
         return a
 
-    fits = isinstance(a, types.Array) and isinstance(a.dtype, Dual) and None not in (dimensions(a), dimensions(b))
+    fits = isinstance(a, types.Array) and isinstance(a.dtype, Active) and None not in (dimensions(a), dimensions(b))
     return change if fits and (dimensions(b) or 0) <= (dimensions(a) or 0) else None
 
 
@@ -254,7 +254,7 @@ def _register_operators() -> None:
 
 def _for_duals(choose: Any, entry: Any) -> Any:
     def active(*kinds: Any) -> bool:
-        return any(isinstance(element(kind), Dual) for kind in kinds) and any(
+        return any(isinstance(element(kind), Active) for kind in kinds) and any(
             isinstance(kind, types.Array | Theta) for kind in kinds
         )
 

@@ -1,12 +1,12 @@
 # mypy: disable-error-code="untyped-decorator"
-"""Calls and operators on dual numbers: how the table of rules reaches Numba.
+"""Calls and operators on active numbers: how the table of rules reaches Numba.
 
 A function of the table, met in a user's source, is replaced by an `Operation` (see `substitute`).  Its type,
 `OperationType`, settles a call by the types of the arguments: numbers of which one carries derivatives go by the rule;
 anything else is left to the function that the user named, or, where Numba does not know that function (those of
 ``scipy.special``), to the rule's own function of plain numbers.
 
-Operators have no name to replace, so ``+ - * / **``, the comparisons and ``not`` are typed for `Dual` here.
+Operators have no name to replace, so ``+ - * / **``, the comparisons and ``not`` are typed for active numbers here.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from numba.core.typing.templates import AbstractTemplate, infer_global, signatur
 from numba.extending import lower_builtin, register_model, typeof_impl
 
 from fastfim.autodiff import rules
-from fastfim.autodiff.dual import REAL, Dual, Parts, constant, pack, propagate, unpack
 from fastfim.autodiff.emit import DOUBLE, Emitter, Value
 from fastfim.autodiff.errors import STORED, Refused
+from fastfim.autodiff.number import REAL, Active, Parts
 from fastfim.autodiff.rules import Choice, Entry, Partial, Predicate, Refusal, Rule
 from fastfim.autodiff.theta import Theta
 
@@ -42,7 +42,7 @@ class Operation:
     entry
         Its entry in the table, for calls on numbers (``None``: it has none).
     vector
-        Compiled function for calls that have a vector of dual numbers among their arguments, or ``None``.
+        Compiled function for calls that have a vector of active numbers among their arguments, or ``None``.
     loc
         The place, for messages.
     """
@@ -99,11 +99,11 @@ def lowering(function: Any, entry: Entry | None, vector: Any) -> Any:
 
 
 def is_vector(kind: Any) -> bool:
-    """Whether a type is a collection with dual numbers inside."""
+    """Whether a type is a collection with active numbers inside."""
     if isinstance(kind, (types.Array, types.List)):
-        return is_vector(kind.dtype) or isinstance(kind.dtype, Dual)
+        return is_vector(kind.dtype) or isinstance(kind.dtype, Active)
     if isinstance(kind, types.BaseTuple):
-        return any(is_vector(member) or isinstance(member, Dual) for member in kind)
+        return any(is_vector(member) or isinstance(member, Active) for member in kind)
     return isinstance(kind, Theta)
 
 
@@ -111,7 +111,7 @@ def resolve(context: Any, operation: Operation, args: tuple[Any, ...], kws: dict
     """Who does a call, and its signature: the entry, or a Numba function type."""
     args = tuple(types.unliteral(a) for a in args)
     kinds = (*args, *kws.values())
-    active = any(isinstance(a, Dual) for a in kinds)
+    active = any(isinstance(a, Active) for a in kinds)
     with_array = any(isinstance(a, types.Array) for a in kinds)
     if any(map(is_vector, kinds)) or (active and (operation.entry is None or with_array)):
         return _resolve_vector(context, operation, args, kws)
@@ -208,13 +208,13 @@ def _plain_result(entry: Any) -> Any:
 
 
 def scalar_signature(entry: Any, args: tuple[Any, ...]) -> Any:
-    """Signature of a call on numbers of which at least one is a `Dual`, or ``None``."""
-    duals = {a for a in args if isinstance(a, Dual)}
+    """Signature of a call on numbers of which at least one is active, or ``None``."""
+    duals = {a for a in args if isinstance(a, Active)}
     fits = len(args) == entry.arity or (isinstance(entry, Choice) and entry.variadic and len(args) > 1)
-    if len(duals) != 1 or not fits or not all(isinstance(a, (Dual, *REAL)) for a in args):
+    if len(duals) != 1 or not fits or not all(isinstance(a, (Active, *REAL)) for a in args):
         return None
     result = _plain_result(entry) if isinstance(entry, Predicate) else duals.pop()
-    return signature(result, *(a if isinstance(a, Dual) else _number(a) for a in args))
+    return signature(result, *(a if isinstance(a, Active) else _number(a) for a in args))
 
 
 def lower_call(key: _Lowering, context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -236,22 +236,22 @@ def lower_entry(entry: Any, context: Any, builder: Any, sig: Any, args: Any) -> 
     """Lower a rule, a choice or a predicate on numbers."""
     e = Emitter(context, builder)
     operands = [
-        unpack(e, kind, number) if isinstance(kind, Dual) else as_value(e, kind, number)
+        kind.unpack(e, number) if isinstance(kind, Active) else as_value(e, kind, number)
         for kind, number in zip(sig.args, args, strict=True)
     ]
     if isinstance(entry, Predicate):
         return entry.emit(e, *map(_value, operands)).ir
     apply = _choose if isinstance(entry, Choice) else _differentiate
     result = apply(e, entry, operands)
-    return pack(e, result) if isinstance(result, Parts) else result.ir
+    return result.ir if isinstance(result, Value) else result.pack(e)
 
 
 def _value(operand: Parts | Value) -> Value:
-    return operand.value if isinstance(operand, Parts) else operand
+    return operand if isinstance(operand, Value) else operand.value
 
 
 def _differentiate(e: Emitter, entry: Rule, operands: list[Parts | Value]) -> Parts | Value:
-    active = [i for i, operand in enumerate(operands) if isinstance(operand, Parts)]
+    active = [i for i, operand in enumerate(operands) if not isinstance(operand, Value)]
     if not active and entry.plain is not None:
         return e.call(entry.plain, *map(_value, operands))
     value, firsts, seconds = entry.emit(e, *map(_value, operands))
@@ -262,7 +262,8 @@ def _differentiate(e: Emitter, entry: Rule, operands: list[Parts | Value]) -> Pa
         i, j, k = active[a], active[b], entry.arity
         return seconds[i * k - i * (i - 1) // 2 + j - i]
 
-    return propagate(e, value, [operands[i] for i in active], [firsts[i] for i in active], second)  # type: ignore[misc]
+    kind = next(operand.kind for operand in operands if not isinstance(operand, Value))
+    return kind.propagate(e, value, [operands[i] for i in active], [firsts[i] for i in active], second)
 
 
 def _choose(e: Emitter, entry: Choice, operands: list[Parts | Value]) -> Parts | Value:
@@ -278,23 +279,23 @@ def select(e: Emitter, condition: Value, x: Parts | Value, y: Parts | Value) -> 
     """``x`` where ``condition`` holds, else ``y``, with their derivatives."""
     if isinstance(x, Value) and isinstance(y, Value):
         return e.select(condition, x, y)
-    kind = x.kind if isinstance(x, Parts) else y.kind  # type: ignore[union-attr]
-    first, second = (p if isinstance(p, Parts) else constant(e, kind, p) for p in (x, y))
-    return first.map(lambda a, b: e.select(condition, a, b), second)
+    kind = y.kind if isinstance(x, Value) else x.kind  # type: ignore[union-attr]
+    first, second = (kind.constant(e, p) if isinstance(p, Value) else p for p in (x, y))
+    return first.map(lambda a, b: e.select(condition, a, b), second)  # type: ignore[no-any-return]
 
 
 def register_operator(function: Any, entry: Any) -> None:
-    """Give Numba's operator ``function`` a meaning where an operand is a `Dual`, and nowhere else."""
+    """Give Numba's operator ``function`` a meaning where an operand is active, and nowhere else."""
 
     class OperatorTemplate(AbstractTemplate):  # type: ignore[misc]
         def generic(self, args: Any, kws: Any) -> Any:
             unliteral = tuple(types.unliteral(a) for a in args)
-            return scalar_signature(entry, unliteral) if any(isinstance(a, Dual) for a in unliteral) else None
+            return scalar_signature(entry, unliteral) if any(isinstance(a, Active) for a in unliteral) else None
 
     infer_global(function)(OperatorTemplate)
     numbers = (types.float64, types.int64)
-    pairs = [(Dual, Dual), *((Dual, n) for n in numbers), *((n, Dual) for n in numbers)]
-    for kinds in pairs if entry.arity == 2 else [(Dual,)]:
+    pairs = [(Active, Active), *((Active, n) for n in numbers), *((n, Active) for n in numbers)]
+    for kinds in pairs if entry.arity == 2 else [(Active,)]:
         lower_builtin(function, *kinds)(functools.partial(lower_entry, entry))
 
 

@@ -22,9 +22,10 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from fastfim.autodiff.dual import REAL, Dual, Parts, unpack
+from fastfim.autodiff.dual import Dual, Parts, unpack
 from fastfim.autodiff.emit import DOUBLE, Emitter
 from fastfim.autodiff.errors import Refused, in_words
+from fastfim.autodiff.number import REAL, Active
 from fastfim.autodiff.theta import Theta, index_constant, local_copy
 
 _POINTER = types.CPointer(types.float64)
@@ -66,7 +67,7 @@ def seeds(p: int, n: int, order: int, rows: int | None = None) -> Any:
 
 
 def _check(d: Any) -> None:
-    if not isinstance(d, (Dual, *REAL)):
+    if not isinstance(d, (Active, *REAL)):
         raise Refused(f"The function returns {in_words(str(d))}; it has to return one number on every path.")
 
 
@@ -76,8 +77,8 @@ def value(typing_context: Any, d: Any) -> Any:
     _check(d)
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        if isinstance(sig.args[0], Dual):
-            return unpack(Emitter(context, builder), sig.args[0], args[0]).value.ir
+        if isinstance(sig.args[0], Active):
+            return sig.args[0].unpack(Emitter(context, builder), args[0]).value.ir
         return context.cast(builder, args[0], sig.args[0], types.float64)
 
     return types.float64(d), generate

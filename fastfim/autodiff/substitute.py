@@ -29,9 +29,9 @@ from numba.core.errors import NumbaError
 from fastfim.autodiff import arrays
 from fastfim.autodiff.activity import Activity
 from fastfim.autodiff.callgraph import is_library, python_function, reachable
-from fastfim.autodiff.dual import Dual
 from fastfim.autodiff.elementwise import IN_PLACE, over_elements
 from fastfim.autodiff.errors import Refused
+from fastfim.autodiff.number import Active
 from fastfim.autodiff.operations import Operation
 from fastfim.autodiff.rules import ENTRIES, Entry, Refusal, Rule, callables, resolve
 from fastfim.autodiff.spelled import SPELLED
@@ -51,9 +51,9 @@ OPERATORS = {
 }
 
 
-def dual_inside(kind: Any) -> Dual | None:
-    """The `Dual` type that an argument's type contains."""
-    if isinstance(kind, Dual):
+def dual_inside(kind: Any) -> Active | None:
+    """The active type that an argument's type contains."""
+    if isinstance(kind, Active):
         return kind
     if isinstance(kind, Theta):
         return kind.dual
@@ -207,7 +207,7 @@ class Substitution:
         self.func_ir._definitions[statement.target.name] = [statement.value]
         return [made.definition]
 
-    def _replace_arrays(self, kind: Dual) -> None:
+    def _replace_arrays(self, kind: Active) -> None:
         computing = frozenset(name for name, found in self.objects.items() if self._is_ours(found))
         active = tuple(found is not None for found in self.duals)
         activity = Activity(self.func_ir, active, self.objects, computing)

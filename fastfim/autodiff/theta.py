@@ -24,8 +24,8 @@ from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, inf
 from numba.cpython import slicing
 from numba.extending import infer_getattr, lower_builtin, lower_cast, lower_getattr, register_model
 
-from fastfim.autodiff.dual import Dual, Parts, constant, pack
-from fastfim.autodiff.emit import DOUBLE, INDEX, LANE, Emitter, Value
+from fastfim.autodiff.emit import DOUBLE, INDEX, Emitter, Value
+from fastfim.autodiff.number import Active
 
 
 class ThetaIterator(types.SimpleIteratorType):  # type: ignore[misc]
@@ -37,11 +37,11 @@ class ThetaIterator(types.SimpleIteratorType):  # type: ignore[misc]
 
 
 class Theta(types.IterableType):  # type: ignore[misc]
-    """A vector of parameters; its elements are `Dual` numbers.  ``length``: their number, where it is known."""
+    """A vector of parameters; its elements are active numbers.  ``length``: their number, where it is known."""
 
     ndim = 1
 
-    def __init__(self, dual: Dual, length: int | None = None) -> None:
+    def __init__(self, dual: Active, length: int | None = None) -> None:
         self.dual, self.length = dual, length
         super().__init__(f"Theta({dual}{'' if length is None else f', {length}'})")
 
@@ -61,10 +61,11 @@ class Theta(types.IterableType):  # type: ignore[misc]
 
 @register_model(Theta)
 class ThetaModel(models.StructModel):  # type: ignore[misc]
-    """Memory, the lane of element 0, number of elements."""
+    """Memory, the place of element 0 among the derivatives, number of elements, and what its numbers need."""
 
     def __init__(self, manager: Any, kind: Theta) -> None:
         members = [("data", types.CPointer(types.float64)), ("shift", types.intp), ("size", types.intp)]
+        members += kind.dual.extra
         super().__init__(manager, kind, members)
 
 
@@ -85,30 +86,13 @@ def _struct(context: Any, builder: Any, kind: Any, value: Any = None) -> Any:
     return cgutils.create_struct_proxy(kind)(context, builder, value=value)
 
 
-def seed(e: Emitter, lane: Any, start: int, width: int) -> Value:
-    """Lanes ``start .. start + width - 1`` of the unit vector of a lane known at run time."""
-    if width == 1:
-        hit = e.builder.icmp_signed("==", lane, index_constant(start))
-        return e.select(Value(e, hit), 1.0, 0.0)
-    vector = ir.VectorType(INDEX, width)
-    first = e.builder.insert_element(ir.Constant(vector, ir.Undefined), lane, ir.Constant(LANE, 0))
-    everywhere = e.builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(LANE, width), [0] * width))
-    hits = e.builder.icmp_signed("==", everywhere, ir.Constant(vector, list(range(start, start + width))))
-    return e.select(Value(e, hits), e.splat(1.0, width), e.splat(0.0, width))
-
-
 def element(context: Any, builder: Any, kind: Theta, theta: Any, index: Any) -> Any:
     """``theta[index]`` with its unit seed; a negative index counts from the end."""
-    e, struct, dual = Emitter(context, builder), _struct(context, builder, kind, theta), kind.dual
+    e, struct = Emitter(context, builder), _struct(context, builder, kind, theta)
     below = builder.icmp_signed("<", index, index_constant(0))
     index = builder.select(below, builder.add(index, struct.size), index)
-    lane = builder.add(index, struct.shift)
-    if dual.rows < dual.n:
-        before = builder.icmp_signed("<", lane, index_constant(0))
-        lane = builder.select(before, builder.add(lane, index_constant(dual.n)), lane)
-    start = constant(e, dual, Value(e, builder.load(builder.gep(struct.data, [index]))))
-    gradient = tuple(seed(e, lane, first, width) for first, width in dual.chunks)
-    return pack(e, Parts(dual, start.value, gradient, start.hessian))
+    value = Value(e, builder.load(builder.gep(struct.data, [index])))
+    return kind.dual.parameter(e, value, builder.add(index, struct.shift), struct).pack(e)
 
 
 @lower_cast(Theta, Theta)
@@ -142,7 +126,7 @@ def get_slice(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     whole = _struct(context, builder, sig.args[0], args[0])
     part = context.make_helper(builder, sig.args[1], args[1])
     slicing.fix_slice(builder, part, whole.size)
-    window = _struct(context, builder, sig.return_type)
+    window = _struct(context, builder, sig.return_type, args[0])
     window.data = builder.gep(whole.data, [part.start])
     window.shift = builder.add(whole.shift, part.start)
     window.size = slicing.get_slice_length(builder, part)

@@ -18,7 +18,7 @@ from numba.core.imputils import lower_constant
 from numba.extending import overload, overload_method, register_model, typeof_impl
 
 from fastfim import _jit
-from fastfim.autodiff.dual import Dual
+from fastfim.autodiff.number import Active
 from fastfim.autodiff.theta import Theta
 
 #: Values that hold dual numbers cannot be boxed, so no Python wrappers are made.
@@ -29,9 +29,9 @@ VECTOR: dict[Any, Any] = {}
 
 
 class DualDType:
-    """What stands for a `Dual` type in a ``dtype=`` argument."""
+    """What stands for a active type in a ``dtype=`` argument."""
 
-    def __init__(self, kind: Dual) -> None:
+    def __init__(self, kind: Active) -> None:
         self.kind = kind
 
 
@@ -169,7 +169,7 @@ def vector_cumsum(a: Any) -> Any:
             out[i] = total
         return out
 
-    return cumsum if isinstance(element_type(a), Dual) else None
+    return cumsum if isinstance(element_type(a), Active) else None
 
 
 @stands_in_for(np.diff)
@@ -183,7 +183,7 @@ def vector_diff(a: Any) -> Any:
             out[i] = a[i + 1] - a[i]
         return out
 
-    return diff if isinstance(element_type(a), Dual) else None
+    return diff if isinstance(element_type(a), Active) else None
 
 
 def _vector_vector(a: Any, b: Any) -> Any:
@@ -195,7 +195,7 @@ def _vector_vector(a: Any, b: Any) -> Any:
 
 def _product_dtype(a: Any, b: Any) -> DualDType:
     kinds = [k.dtype if is_matrix(k) else element_type(k) for k in (a, b)]
-    return DualDType(next(k for k in kinds if isinstance(k, Dual)))
+    return DualDType(next(k for k in kinds if isinstance(k, Active)))
 
 
 @stands_in_for(np.dot, operator.matmul, np.matmul)
@@ -266,10 +266,10 @@ def array(values: Any) -> Any:
 
     kind = element_type(values)
     dtype: Any
-    if isinstance(kind, Dual):
+    if isinstance(kind, Active):
         dtype = DualDType(kind)
         return copy_vector
-    if isinstance(element_type(kind), Dual):
+    if isinstance(element_type(kind), Active):
         dtype = DualDType(element_type(kind))
         return copy_rows
     return (lambda values: values.copy()) if isinstance(values, types.Array) else None

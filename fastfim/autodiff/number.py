@@ -1,0 +1,103 @@
+# mypy: disable-error-code="untyped-decorator"
+"""What a number that carries derivatives has to offer, so that the rest of the package need not know how it does it.
+
+There are two such types: `fastfim.autodiff.dual.Dual` keeps a number's derivatives beside it (forward mode), and
+`fastfim.autodiff.reverse.Taped` remembers where on a tape it comes from (reverse mode).  Rules, operators, arrays and
+the rewriting of a user's source are written against `Active` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from numba import types
+from numba.core.typeconv import Conversion
+from numba.extending import lower_cast
+
+from fastfim.autodiff.emit import Emitter, Value
+from fastfim.autodiff.rules import Partial
+
+REAL = (types.Float, types.Integer, types.Boolean)
+
+
+class Parts(Protocol):
+    """An active number taken apart while compiling."""
+
+    @property
+    def kind(self) -> Active:
+        """Its type."""
+
+    @property
+    def value(self) -> Value:
+        """The number itself."""
+
+    def map(self, function: Callable[..., Value], *others: Any) -> Any:
+        """Apply ``function`` to all parts of this and of ``others`` alike."""
+
+    def pack(self, e: Emitter) -> Any:
+        """Put the LLVM struct together again."""
+
+
+class Active(types.Type):  # type: ignore[misc]
+    """A float64 with derivatives; plain numbers join it as constants."""
+
+    #: Members of a `Theta` of such numbers beside its memory, the place of its first element and its length.
+    extra: tuple[tuple[str, types.Type], ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory."""
+        raise NotImplementedError
+
+    def unpack(self, e: Emitter, number: Any) -> Parts:
+        """Take an LLVM struct apart."""
+        raise NotImplementedError
+
+    def constant(self, e: Emitter, value: Value) -> Parts:
+        """A number that does not depend on the parameters."""
+        raise NotImplementedError
+
+    def parameter(self, e: Emitter, value: Value, place: Any, theta: Any) -> Parts:
+        """The element of ``theta`` (a struct) whose place among the derivatives is ``place``."""
+        raise NotImplementedError
+
+    def propagate(
+        self,
+        e: Emitter,
+        value: Value,
+        active: Sequence[Any],
+        firsts: Sequence[Partial],
+        seconds: Callable[[int, int], Partial],
+    ) -> Parts:
+        """The chain rule.
+
+        Parameters
+        ----------
+        value
+            f at the arguments' values.
+        active
+            The arguments that carry derivatives.
+        firsts
+            Partial derivatives with respect to them.
+        seconds
+            ``seconds(a, b)``, a <= b, gives the second partial with respect to arguments a and b of ``active``.
+        """
+        raise NotImplementedError
+
+    def unify(self, context: Any, other: types.Type) -> types.Type | None:
+        """A plain number joins as a constant."""
+        return self if isinstance(other, REAL) else None
+
+    def can_convert_from(self, context: Any, other: types.Type) -> Any:
+        """A plain number converts safely."""
+        return Conversion.safe if isinstance(other, REAL) else None
+
+
+@lower_cast(types.Float, Active)
+@lower_cast(types.Integer, Active)
+@lower_cast(types.Boolean, Active)
+def number_to_active(context: Any, builder: Any, source: Any, target: Active, number: Any) -> Any:
+    """A plain number where an active one is wanted."""
+    e = Emitter(context, builder)
+    return target.constant(e, Value(e, context.cast(builder, number, source, types.float64))).pack(e)
