@@ -95,7 +95,7 @@ def plan_for(job: Job, options: Options) -> Plan:
     budget = options.draws or options.max_draws
     if budget is not None and budget < LEAST_BUDGET:
         return _score_only(job, options, f"no pilot with less than {LEAST_BUDGET} draws")
-    if len(job.theta) > HESSIAN_UP_TO:
+    if job.p > HESSIAN_UP_TO:
         return _score_only(job, options, f"more than {HESSIAN_UP_TO} parameters")
     try:
         second, pilot = _pilot(replace(job, order=2), options)
@@ -118,7 +118,7 @@ def _named(job: Job, options: Options) -> Plan:
         return Plan(replace(job, sampling=sampling), options.estimator)
     job, pilot = _pilot(job, options)
     plan = _best(job, options, (options.estimator,), pilot)
-    if not estimator.needs_hessian or len(job.theta) > HESSIAN_UP_TO:
+    if not estimator.needs_hessian or job.p > HESSIAN_UP_TO:
         return plan
     usable, check = _look(job, pilot)
     if not usable and check.verdict != "skipped":
@@ -167,7 +167,8 @@ def _best(job: Job, options: Options, candidates: tuple[str, ...], pilot: Pilot)
             ):
                 run = replace(wanted, sampling=sampling)
                 anew = (run.order, run.sampling) != (job.order, job.sampling)
-                prices[name, run, least] = _price(variance, least, run, options) + COMPILATION * anew
+                # of equal prices (the least that any run takes) the smaller variance
+                prices[name, run, least] = _price(variance, least, run, options) + COMPILATION * anew, variance
     estimator, best, least = min(prices, key=prices.__getitem__)
     control = fit(pilot) if ESTIMATORS[estimator].needs_pilot else None
     return Plan(best, estimator, control, pilot.draws, pilot.outer_variance, least)
@@ -182,7 +183,7 @@ def _price(variance: float, least: int, job: Job, options: Options) -> float:
     allowed = (goal / quantile) ** 2 * options.streams
     needed = PILOT_DRAWS * (variance / (PILOT_DRAWS * allowed)) ** (1.0 / rate)
     if options.draws is None:
-        cost = (len(job.theta) + 1.0 if job.order == 2 else 1.0) * (INVERSION if job.sampling == "rqmc" else 1.0)
+        cost = (job.p + 1.0 if job.order == 2 else 1.0) * (INVERSION if job.sampling == "rqmc" else 1.0)
     else:
         cost = BEYOND_BUDGET if least * options.streams > options.draws else 1.0
     return cost * float(max(needed, least, stopping.FIRST_ROUND << (stopping.ROUNDS_AT_LEAST - 1)))

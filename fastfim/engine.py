@@ -50,9 +50,11 @@ def estimate(
     theta: Any,
     args: Any = (),
     *,
+    wrt: Any = None,
     rtol: float = 1e-3,
     atol: float = 0.0,
     confidence: float = 0.95,
+    target: Any = "fim",
     draws: int | None = None,
     max_draws: int | None = None,
     time_limit: float | None = None,
@@ -73,8 +75,15 @@ def estimate(
         Parameters in the likelihood's order, or by name; shape (m, p) estimates m points.
     args
         The likelihood's constants, a tuple.
+    wrt
+        Names of the parameters to differentiate, in the order that the matrix is to have; the others are known
+        constants. Default: all.
     rtol, atol, confidence
         Stop when every entry's half-width at ``confidence`` is at most ``atol + rtol * sqrt(I_ii * I_jj)``.
+    target
+        What the tolerance applies to: ``"fim"``, entries as above; ``"inverse"``, entries C_ij of the inverse relative
+        to sqrt(C_ii C_jj); ``"logdet"``, whose error is the relative error of the determinant; or a function of the
+        matrix to a number or an array, relative to the size of each number.
     draws
         A fixed budget instead of a tolerance, rounded up to a multiple of ``streams``, or under quasi-Monte Carlo to a
         power of two a stream.
@@ -120,7 +129,7 @@ def estimate(
     RegularityWarning
         A check failed, or the density has kinks.
     """
-    model = _resolve(likelihood).bind(args)
+    model = _resolve(likelihood).bind(args, wrt)
     points = model.theta(theta)
     options = Options.of(
         rtol=rtol,
@@ -135,6 +144,7 @@ def estimate(
         rng=rng,
         workers=workers,
         progress=progress,
+        target=target,
     )
     if points.ndim == 1:
         return _run(model, points, options)
@@ -164,7 +174,7 @@ def _run(model: BoundLikelihood, theta: NDArray[np.float64], options: Options) -
     history: list[Round] = []
     with mapper(options.workers) as ordered_map, reporter(options.progress, options.rtol) as report:
         for totals, draws in _rounds(plan, options, ordered_map, deadline):
-            sums, rounds = Sums.unpack(totals, len(theta), draws), len(history) + 1
+            sums, rounds = Sums.unpack(totals, plan.job.p, draws), len(history) + 1
             again = _FreshStreams(plan.job, options.streams * rounds, sums, ordered_map)
             fresh = again if _room_for_doubt(options, plan, draws) and perf_counter() < deadline else None
             look = judge(sums, options, plan, rounds, fresh)
@@ -203,7 +213,7 @@ class _FreshStreams:
             _add_blocks(self.job, totals, blocks, self.map)
             done += size
         self.spent = done * len(totals)
-        return Sums.unpack(totals, len(self.job.theta), done)
+        return Sums.unpack(totals, self.job.p, done)
 
 
 def _rounds(
@@ -257,7 +267,8 @@ def _result(plan: Plan, options: Options, look: Look, history: tuple[Round, ...]
         standard_error=look.standard_error,
         replicates=look.matrices,
         parameters=job.model.parameters,
-        theta=job.theta,
+        theta=job.theta[list(job.model.wrt)],
+        fixed={name: job.theta[i] for i, name in enumerate(job.model.names) if i not in job.model.wrt},
         draws=draws,
         streams=options.streams,
         seed=options.seed,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from . import estimators, soundness, stopping
+from . import estimators, soundness, stopping, target
 from .choice import Plan
 from .estimators import Sums
 from .options import Options
@@ -98,13 +98,13 @@ def judge(sums: Sums, options: Options, plan: Plan, rounds: int, fresh: Callable
     matrices = estimators.replicates(sums, plan.estimator, plan.control)
     scale = estimators.scale(sums, plan.estimator)
     error = estimators.standard_error(matrices, scale)
-    half_width = stopping.critical_value(options.confidence, options.streams) * error
-    within = stopping.met(half_width, scale, options.rtol, options.atol)
+    half_width, goal = _aim(options, matrices, error, scale)
+    within = stopping.met(half_width, goal, options.rtol, options.atol)
     findings, confirmed = _test(sums, plan.estimator, fresh)
     draws = sums.draws * options.streams
     settled = all(finding.verdict == "pass" for finding in findings.values())
     settled = settled and sums.draws >= (_needed(plan) or 0.0)
-    projected = stopping.projected_draws(draws, half_width, scale, options.rtol, options.atol)
+    projected = stopping.projected_draws(draws, half_width, goal, options.rtol, options.atol)
     converged = within and settled and plan.sound
     given_up = _given_up(options, draws, projected, settled)
     enough = converged and options.draws is None and rounds >= stopping.ROUNDS_AT_LEAST
@@ -112,7 +112,7 @@ def judge(sums: Sums, options: Options, plan: Plan, rounds: int, fresh: Callable
         draws=draws,
         matrices=matrices,
         standard_error=error,
-        relative_error=stopping.relative_error(half_width, scale),
+        relative_error=stopping.relative_error(half_width, goal),
         variance_reduction=_variance_reduction(sums, plan, scale, error),
         projected_draws=projected,
         findings=findings,
@@ -121,6 +121,13 @@ def judge(sums: Sums, options: Options, plan: Plan, rounds: int, fresh: Callable
         converged=converged,
         ended=enough or bool(confirmed) or given_up or not plan.sound,
     )
+
+
+def _aim(options: Options, matrices: Array, error: Array, scale: Array) -> tuple[Array, Array]:
+    """Half-widths and scales of what the tolerance applies to."""
+    if options.target == "fim":
+        return stopping.critical_value(options.confidence, options.streams) * error, scale
+    return target.reach(options.target, matrices, options.confidence)
 
 
 def _test(sums: Sums, estimator: str, fresh: Callable[[], Sums] | None) -> tuple[dict[str, Finding], frozenset[str]]:

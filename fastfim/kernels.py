@@ -128,7 +128,7 @@ class Job:
     Attributes
     ----------
     model, theta
-        The likelihood with its constants, and one point.
+        The likelihood with its constants and the parameters to differentiate, and one point (all parameters).
     seed
         Entropy of the run.
     order
@@ -147,6 +147,11 @@ class Job:
     differentiate_at: NDArray[np.float64] | None = None
 
     @property
+    def p(self) -> int:
+        """Parameters to differentiate."""
+        return len(self.model.wrt)
+
+    @property
     def points(self) -> NDArray[np.float64]:
         """Where to draw, and behind it where to differentiate."""
         return np.concatenate([self.theta, self.theta if self.differentiate_at is None else self.differentiate_at])
@@ -154,7 +159,7 @@ class Job:
     @property
     def layout(self) -> Layout:
         """Layout of the job's workspace and sums."""
-        return Layout(len(self.theta), self.model.size, self.order)
+        return Layout(self.p, self.model.size, self.order)
 
 
 class Block(NamedTuple):
@@ -201,7 +206,7 @@ def derivatives_at(model: BoundLikelihood, theta: NDArray[np.float64], draws: An
     Parameters
     ----------
     model, theta
-        The likelihood with its constants, and one point.
+        The likelihood with its constants and the parameters to differentiate, and one point (all parameters).
     draws
         Shape (n, size), or (n,) for scalar draws.
     order
@@ -249,7 +254,8 @@ def compile_for(model: BoundLikelihood, order: int, sampling: str = "mc") -> Cal
         prepare=likelihood.prepare,
         score=likelihood.score,
         hessian=likelihood.hessian,
-        p=len(model.parameters),
+        parameters=len(model.names),
+        wrt=model.wrt,
         order=order,
         sampling="mc" if given else sampling,
         scalar=likelihood.scalar,
@@ -289,10 +295,10 @@ def _compiled(recipe: Recipe) -> Callable[..., None]:
 def _block(recipe: Recipe) -> Callable[..., int]:
     """The three passes over chunks, around one likelihood."""
     open_stream, close_stream = streams.opener(recipe.sampling), streams.close_stream
-    private, unpack, offset = _abi.private_copy(recipe.p), _abi.unpacker(recipe.kinds, HEADER), _abi.offset
+    private, unpack, offset = _abi.private_copy(recipe.parameters), _abi.unpacker(recipe.kinds, HEADER), _abi.offset
     draw_chunk, differentiate_chunk = draw_pass(recipe), derivative_pass(recipe)
     with_prepared = prepared(recipe, autodiff.plain)
-    p, order, length = recipe.p, recipe.order, recipe.length
+    p, parameters, order, length = recipe.p, recipe.parameters, recipe.order, recipe.length
 
     def block(state, theta, table, n, work, sums):  # type: ignore[no-untyped-def]
         size = table[0] if length is None else length
@@ -300,7 +306,7 @@ def _block(recipe: Recipe) -> Callable[..., int]:
         constants = unpack(table)
         point = private(theta)
         args = with_prepared(point, constants)
-        there = offset(theta, p)
+        there = offset(theta, parameters)
         rng = open_stream(state)
         draws = carray(work, (chunk, size))
         results = offset(work, chunk * size)

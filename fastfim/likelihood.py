@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -179,14 +179,14 @@ class Likelihood:
         names = "a function of args" if callable(self.parameters) else repr(self.parameters)
         return f"Likelihood({self.name!r}, parameters={names})"
 
-    def bind(self, args: Any = ()) -> BoundLikelihood:
-        """Join the likelihood with its constants.
+    def bind(self, args: Any = (), wrt: Any = None) -> BoundLikelihood:
+        """Join the likelihood with its constants, and with the names of the parameters to differentiate.
 
         Raises
         ------
         OptionError
             ``args`` is no tuple, holds something that compiled code cannot take, or its length does not
-            fit the functions' signatures.
+            fit the functions' signatures; ``wrt`` holds something that is no parameter.
         """
         constants = _constants(args)
         for role in ("sample", "logpdf", "score", "hessian", "prepare"):
@@ -200,7 +200,7 @@ class Likelihood:
         size = self.size
         if callable(size):
             size = _check_size(_from_args("size", size, constants))
-        return BoundLikelihood(self, constants, names, _check_domain(domain, names), int(size))
+        return BoundLikelihood(self, constants, names, _check_domain(domain, names), int(size), _check_wrt(wrt, names))
 
     def _check_count(self, role: str, count: int) -> None:
         function = getattr(self, role)
@@ -224,17 +224,25 @@ class BoundLikelihood:
     ----------
     likelihood, args
         The model, and its constants as scalars and C-contiguous float64 or int64 arrays.
-    parameters, domain
+    names, domain
         One name and one `Interval` a parameter.
     size
         Length of one draw.
+    wrt
+        Indices of the parameters to differentiate, in the order of the results.
     """
 
     likelihood: Likelihood
     args: tuple[Any, ...]
-    parameters: tuple[str, ...]
+    names: tuple[str, ...]
     domain: tuple[Interval, ...]
     size: int
+    wrt: tuple[int, ...]
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters to differentiate."""
+        return tuple(self.names[i] for i in self.wrt)
 
     def theta(self, theta: Any) -> NDArray[np.float64]:
         """Validate parameters given as a sequence, an (m, p) array or a mapping by name.
@@ -249,11 +257,11 @@ class BoundLikelihood:
             # np.array over asarray: a caller's later change to its array must not reach a running estimate
             vector = np.array(values, dtype=np.float64)
         except (TypeError, ValueError):
-            raise ParameterError(f"theta must be numbers, one for each of {self.parameters}; got {theta!r}") from None
-        if vector.ndim not in (1, 2) or vector.shape[-1] != len(self.parameters) or vector.size == 0:
+            raise ParameterError(f"theta must be numbers, one for each of {self.names}; got {theta!r}") from None
+        if vector.ndim not in (1, 2) or vector.shape[-1] != len(self.names) or vector.size == 0:
             raise ParameterError(
-                f"theta needs {len(self.parameters)} values, one for each of {self.parameters} "
-                f"(or shape (m, {len(self.parameters)}) for m points); got shape {vector.shape}"
+                f"theta needs {len(self.names)} values, one for each of {self.names} "
+                f"(or shape (m, {len(self.names)}) for m points); got shape {vector.shape}"
             )
         for point in np.atleast_2d(vector):
             self._check_point(point)
@@ -261,16 +269,16 @@ class BoundLikelihood:
         return vector
 
     def _by_name(self, theta: Mapping[str, Any]) -> Any:
-        unknown = [k for k in theta if k not in self.parameters]
-        missing = [k for k in self.parameters if k not in theta]
+        unknown = [k for k in theta if k not in self.names]
+        missing = [k for k in self.names if k not in theta]
         if unknown or missing:
             what = [f"unknown {unknown}"] * bool(unknown) + [f"missing {missing}"] * bool(missing)
-            raise ParameterError(f"theta by name: {', '.join(what)}; the parameters are {self.parameters}")
-        columns = np.broadcast_arrays(*(np.asarray(theta[k]) for k in self.parameters))
+            raise ParameterError(f"theta by name: {', '.join(what)}; the parameters are {self.names}")
+        columns = np.broadcast_arrays(*(np.asarray(theta[k]) for k in self.names))
         return np.stack(columns, axis=-1)
 
     def _check_point(self, point: NDArray[np.float64]) -> None:
-        for name, value, domain in zip(self.parameters, point, self.domain, strict=True):
+        for name, value, domain in zip(self.names, point, self.domain, strict=True):
             if not math.isfinite(value):
                 raise ParameterError(f"theta: {name} = {value} is not finite")
             if value not in domain:
@@ -313,6 +321,17 @@ def _check_names(parameters: Any) -> tuple[str, ...]:
     if len(set(names)) < len(names):
         raise OptionError(f"parameters must differ from one another; got {names}")
     return names
+
+
+def _check_wrt(wrt: Any, names: tuple[str, ...]) -> tuple[int, ...]:
+    if wrt is None:
+        return tuple(range(len(names)))
+    wanted = (wrt,) if isinstance(wrt, str) else tuple(wrt) if isinstance(wrt, Iterable) else ()
+    unknown = [name for name in wanted if name not in names]
+    if not wanted or unknown or len(set(wanted)) < len(wanted):
+        what = f"{unknown} are no parameters" if unknown else "each once, and at least one"
+        raise OptionError(f"wrt must hold names of parameters, of {names}: {what}; got {wrt!r}")
+    return tuple(names.index(name) for name in wanted)
 
 
 def _check_domain(domain: Any, parameters: Any) -> tuple[Interval, ...] | Any:

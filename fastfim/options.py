@@ -21,6 +21,7 @@ import numpy as np
 
 from .errors import OptionError
 from .estimators import ESTIMATORS
+from .target import NAMED, Target
 
 SAMPLINGS = ("mc", "rqmc")
 
@@ -44,6 +45,7 @@ class Options:
     seed: int
     workers: Any
     progress: bool | Callable[..., Any]
+    target: Target
 
     def budget(self, spent: int, sampling: str) -> int | None:
         """Draws a stream at most, with ``spent`` draws gone: a fixed budget is rounded up, a limit down.
@@ -74,6 +76,7 @@ class Options:
         rng: Any = None,
         workers: Any = None,
         progress: Any = False,
+        target: Any = "fim",
     ) -> Options:
         """Check every option.
 
@@ -98,7 +101,7 @@ class Options:
             raise OptionError(
                 f"streams must be at least 2, since the spread between them gives the error bars; got {streams}"
             )
-        estimator = _choice("estimator", estimator, tuple(ESTIMATORS))
+        estimator = _choice("estimator", estimator, (*ESTIMATORS, "auto"))
         least = 2 if estimator == "auto" else ESTIMATORS[estimator].least_streams
         if streams < least:
             raise OptionError(f"estimator {estimator!r} needs at least {least} streams; got {streams}")
@@ -115,11 +118,12 @@ class Options:
             max_draws=max_draws,
             time_limit=None if time_limit is None else _seconds(time_limit),
             estimator=estimator,
-            sampling=_choice("sampling", sampling, SAMPLINGS),
+            sampling=_choice("sampling", sampling, (*SAMPLINGS, "auto")),
             streams=streams,
             seed=entropy(rng),
             workers=workers,
             progress=progress,
+            target=target if callable(target) else _choice("target", target, NAMED),
         )
 
 
@@ -176,8 +180,9 @@ def _count(name: str, value: Any) -> int:
 
 
 def _choice(name: str, value: Any, known: tuple[str, ...]) -> str:
-    if value in (*known, "auto"):
-        return str(value)
-    near = get_close_matches(str(value), [*known, "auto"], n=1, cutoff=0.5)
+    if isinstance(value, str) and value in known:
+        return value
+    near = get_close_matches(str(value), known, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise OptionError(f"{name} must be one of {', '.join(map(repr, (*known, 'auto')))}; got {value!r}{hint}")
+    also = ", or a function of the matrix" if name == "target" else ""
+    raise OptionError(f"{name} must be one of {', '.join(map(repr, known))}{also}; got {value!r}{hint}")

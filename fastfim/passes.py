@@ -34,12 +34,23 @@ class Recipe:
     prepare: Any
     score: Any
     hessian: Any
-    p: int
+    parameters: int
+    wrt: tuple[int, ...]
     order: int
     sampling: str
     scalar: bool
     length: int | None
     kinds: tuple[Any, ...]
+
+    @property
+    def p(self) -> int:
+        """Parameters to differentiate."""
+        return len(self.wrt)
+
+    @property
+    def selected(self) -> tuple[int, ...] | None:
+        """``wrt``, where it is not simply all parameters."""
+        return None if self.wrt == tuple(range(self.parameters)) else self.wrt
 
 
 def prepared(recipe: Recipe, compiler: Callable[..., Any]) -> Any:
@@ -103,10 +114,10 @@ def _automatic_pass(recipe: Recipe) -> Any:
     p, order = recipe.p, 1 if recipe.hessian is not None else recipe.order
     if order == 1:
         lanes = min(p, GRADIENT_LANES)
-        step, seeds = lanes, autodiff.seeds(p, lanes, 1, lanes)
+        step, seeds = lanes, autodiff.seeds(recipe.parameters, lanes, 1, lanes, recipe.selected)
     else:
         step = p if p <= WHOLE_HESSIAN else HESSIAN_ROWS
-        lanes, seeds = p, autodiff.seeds(p, p, 2, step)
+        lanes, seeds = p, autodiff.seeds(recipe.parameters, p, 2, step, recipe.selected)
 
     def automatic(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
         scores = offset(results, chunk)
@@ -130,7 +141,8 @@ def _automatic_pass(recipe: Recipe) -> Any:
 
 def _hand_score_pass(recipe: Recipe) -> Any:
     score, draw_of, offset, p = autodiff.plain(recipe.score), _draw_of(recipe), _abi.offset, recipe.p
-    private, with_prepared = _abi.private_copy(p), prepared(recipe, autodiff.plain)
+    parameters, wrt = recipe.parameters, recipe.wrt
+    private, with_prepared = _abi.private_copy(parameters), prepared(recipe, autodiff.plain)
     alone, logpdf = recipe.hessian is not None or recipe.order == 1, autodiff.plain(recipe.logpdf)
 
     def hand_score(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
@@ -138,13 +150,13 @@ def _hand_score_pass(recipe: Recipe) -> Any:
         args = with_prepared(point, constants)
         densities = carray(results, (m,))
         rows = carray(offset(results, chunk), (p, chunk))
-        out = np.empty(p)
+        out = np.empty(parameters)
         bits = out.view(np.int64)
         for i in range(m):
             bits[:] = UNWRITTEN
             score(draw_of(draws, i), point, out, *args)
             for j in range(p):
-                rows[j, i] = out[j]
+                rows[j, i] = out[wrt[j]]
             if alone:
                 densities[i] = logpdf(draw_of(draws, i), point, *args)
 
@@ -153,14 +165,15 @@ def _hand_score_pass(recipe: Recipe) -> Any:
 
 def _hand_hessian_pass(recipe: Recipe) -> Any:
     hessian, draw_of, offset, p = autodiff.plain(recipe.hessian), _draw_of(recipe), _abi.offset, recipe.p
-    private, with_prepared = _abi.private_copy(p), prepared(recipe, autodiff.plain)
+    parameters, wrt = recipe.parameters, recipe.wrt
+    private, with_prepared = _abi.private_copy(parameters), prepared(recipe, autodiff.plain)
     pairs = p * (p + 1) // 2
 
     def hand_hessian(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
         point = private(theta)
         args = with_prepared(point, constants)
         rows = carray(offset(results, chunk * (p + 1)), (pairs, chunk))
-        out = np.empty((p, p))
+        out = np.empty((parameters, parameters))
         bits = out.view(np.int64)
         for i in range(m):
             bits[:, :] = UNWRITTEN
@@ -168,7 +181,7 @@ def _hand_hessian_pass(recipe: Recipe) -> Any:
             k = 0
             for a in range(p):
                 for b in range(a, p):
-                    rows[k, i] = out[a, b]
+                    rows[k, i] = out[wrt[a], wrt[b]]
                     k += 1
 
     return _jit.inner(hand_hessian)

@@ -59,9 +59,9 @@ def _place(result: Any) -> str:
         return f"{len(result.points)} points"
     names = notation.shortened(result.parameters)
     values = notation.shortened([f"{value:g}" for value in result.theta])
-    return ", ".join(
-        name if name == notation.ELLIPSIS else f"{name}={value}" for name, value in zip(names, values, strict=False)
-    )
+    place = [name if name == notation.ELLIPSIS else f"{name}={v}" for name, v in zip(names, values, strict=False)]
+    known = [f"{name}={value:g} (known)" for name, value in result.fixed.items()]
+    return ", ".join(place + notation.shortened(known))
 
 
 def _verdict(result: Any) -> str:

@@ -81,6 +81,8 @@ class FisherEstimate:
         One unbiased estimate a stream, shape (K, p, p); ``fim`` is their mean.
     parameters, theta
         Names and values of the parameters.
+    fixed
+        Names and values of the parameters that were not differentiated (``wrt``).
     draws, streams, seed, estimator, sampling
         What the estimate rests on.
     converged, message
@@ -120,6 +122,7 @@ class FisherEstimate:
     rtol: float = 1e-3
     atol: float = 0.0
     likelihood: str = ""
+    fixed: Mapping[str, Any] = field(default_factory=dict)
     points: tuple[FisherEstimate, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
@@ -128,6 +131,7 @@ class FisherEstimate:
         object.__setattr__(self, "parameters", tuple(self.parameters))
         object.__setattr__(self, "history", tuple(self.history))
         object.__setattr__(self, "checks", dict(self.checks))
+        object.__setattr__(self, "fixed", dict(self.fixed))
 
     @classmethod
     def stack(cls, estimates: Sequence[FisherEstimate]) -> FisherEstimate:
@@ -149,6 +153,7 @@ class FisherEstimate:
             message="\n".join(f"point {i}: {e.message}" for i, e in enumerate(points) if e.message),
             history=_one_after_another(points),
             checks=_worst_checks(points),
+            fixed={name: _frozen([e.fixed[name] for e in points]) for name in points[0].fixed},
             points=points,
         )
 
@@ -299,6 +304,7 @@ def _record(estimate: FisherEstimate) -> dict[str, Any]:
         "converged": bool(estimate.converged),
         "history": [[int(r.draws), float(r.seconds), float(r.relative_error)] for r in estimate.history],
         "checks": {name: asdict(check) | _floats(check) for name, check in estimate.checks.items()},
+        "fixed": {name: float(value) for name, value in estimate.fixed.items()},
         **{name: float(record[name]) for name in _FLOATS},
     }
 

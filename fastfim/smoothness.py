@@ -67,7 +67,7 @@ class Smoothness:
 def look(job: Job, pilot: Pilot) -> Smoothness:
     """Compare Hessians of the pilot's draws with secants of their scores."""
     assert pilot.hessians is not None
-    p, each = len(job.theta), pilot.scores.shape[1]
+    p, each = job.p, pilot.scores.shape[1]
     wanted = max(LEAST_DRAWS, EVALUATIONS // (4 * p))
     blocks = pilot_blocks(each)[: max(1, wanted // each)]
     hessians = pilot.hessians[: len(blocks)].reshape(len(blocks) * each, -1)
@@ -87,8 +87,8 @@ def look(job: Job, pilot: Pilot) -> Smoothness:
 
 
 def _step(job: Job, j: int, root: float) -> float:
-    """A step that stays within the domain and the constraint on both sides."""
-    domain, value = job.model.domain[j], job.theta[j]
+    """A step of parameter j that stays within the domain and the constraint on both sides."""
+    domain, value = job.model.domain[job.model.wrt[j]], job.theta[job.model.wrt[j]]
     step = float(min(STEP / root, TOWARDS_END * (value - domain.low), TOWARDS_END * (domain.high - value)))
     for _ in range(HALVINGS):
         try:
@@ -103,7 +103,7 @@ def _step(job: Job, j: int, root: float) -> float:
 
 def _beside(job: Job, j: int, step: float) -> Array:
     there = job.theta.copy()
-    there[j] += step
+    there[job.model.wrt[j]] += step
     return there
 
 

@@ -32,7 +32,7 @@ _POINTER = types.CPointer(types.float64)
 
 
 @functools.cache
-def seeds(p: int, n: int, order: int, rows: int | None = None) -> Any:
+def seeds(p: int, n: int, order: int, rows: int | None = None, wrt: tuple[int, ...] | None = None) -> Any:
     """A compiled function ``f(theta_pointer, first) -> Theta`` for ``p`` parameters.
 
     Parameters
@@ -44,22 +44,25 @@ def seeds(p: int, n: int, order: int, rows: int | None = None) -> Any:
     order
         1 for gradients, 2 for Hessians too.
     rows
-        With ``order=2`` and ``n == p``: make rows ``first .. first + rows - 1`` of the Hessian only, modulo p (a large
-        Hessian takes several calls).  Default: all.
+        With ``order=2`` and a lane for each: make rows ``first .. first + rows - 1`` of the Hessian only, modulo p (a
+        large Hessian takes several calls).  Default: all.
+    wrt
+        Which parameters have lanes, in this order; "parameter ``first``" above is then the one that stands there.
+        The others are constants.  Default: all, in their own order.
 
     Returns
     -------
     function
         An intrinsic for compiled code.  The `Theta` holds a private copy on the stack of the caller.
     """
-    kind = Theta(Dual(n, order, n if rows is None else rows), p)
-    if kind.dual.rows < n and n != p:
+    kind = Theta(Dual(n, order, n if rows is None else rows), p, wrt is not None)
+    if kind.dual.rows < n != (p if wrt is None else len(wrt)):
         raise ValueError("a block of Hessian rows needs a lane for every parameter: n must be p")
 
     @intrinsic
     def copy_with_seeds(typing_context: Any, theta: Any, first: Any) -> Any:
         def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            return local_copy(context, builder, kind, args[0], args[1], p)
+            return local_copy(context, builder, kind, args[0], args[1], p, wrt)
 
         return kind(_POINTER, types.intp), generate
 

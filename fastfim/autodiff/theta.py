@@ -1,17 +1,19 @@
 # mypy: disable-error-code="untyped-decorator"
 """The parameter vector inside a density: float64 memory whose elements come out as dual numbers with unit seeds.
 
-``Theta`` is a window on float64 memory.  Parameter i lies in lane ``i + shift``: its derivative is 1 there and 0
+``Theta`` is a window on float64 memory.  Parameter i lies in lane ``i - first``: its derivative is 1 there and 0
 elsewhere, made on the spot from the index, so that no matrix of seeds is stored and a constant index folds away.
+Where some parameters are constants, or the lanes stand in another order, a table takes the place of ``i``.
 
-Two uses of the shift.  A gradient wider than ``n`` is made in windows of ``n`` lanes, ``shift = -first``; parameters
-outside the window get no lane.  A Hessian of p = n lanes is made in blocks of ``rows < n`` rows with the lanes rotated,
-lane 0 being parameter ``first``: lanes below zero wrap around to the end.
+Two uses of ``first``.  A gradient wider than ``n`` is made in windows of ``n`` lanes; parameters outside the window get
+no lane.  A Hessian of n lanes is made in blocks of ``rows < n`` rows with the lanes rotated, lane 0 being parameter
+``first``: lanes below zero wrap around to the end.
 """
 
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -27,6 +29,9 @@ from numba.extending import infer_getattr, lower_builtin, lower_cast, lower_geta
 from fastfim.autodiff.emit import DOUBLE, INDEX, Emitter, Value
 from fastfim.autodiff.number import Active
 
+#: The lane of a parameter that is a constant: beyond all others, however they are rotated.
+NO_LANE = 2**32
+
 
 class ThetaIterator(types.SimpleIteratorType):  # type: ignore[misc]
     """Iterator over a `Theta`."""
@@ -37,21 +42,30 @@ class ThetaIterator(types.SimpleIteratorType):  # type: ignore[misc]
 
 
 class Theta(types.IterableType):  # type: ignore[misc]
-    """A vector of parameters; its elements are active numbers.  ``length``: their number, where it is known."""
+    """A vector of parameters; its elements are active numbers.
+
+    ``length``: their number, where it is known.  ``mapped``: a table says which lane is whose (some parameters are
+    constants, or the lanes stand in another order); otherwise lanes follow the parameters.
+    """
 
     ndim = 1
 
-    def __init__(self, dual: Active, length: int | None = None) -> None:
-        self.dual, self.length = dual, length
-        super().__init__(f"Theta({dual}{'' if length is None else f', {length}'})")
+    def __init__(self, dual: Active, length: int | None = None, mapped: bool = False) -> None:
+        self.dual, self.length, self.mapped = dual, length, mapped
+        super().__init__(f"Theta({dual}{'' if length is None else f', {length}'}{', mapped' * mapped})")
+
+    @property
+    def part(self) -> Theta:
+        """The same with any length."""
+        return Theta(self.dual, None, self.mapped)
 
     def unify(self, context: Any, other: types.Type) -> types.Type | None:
         """A variable may hold vectors of different lengths."""
-        return Theta(self.dual) if isinstance(other, Theta) and other.dual == self.dual else None
+        return self.part if isinstance(other, Theta) and other.part == self.part else None
 
     def can_convert_to(self, context: Any, other: types.Type) -> Any:
         """A length may be forgotten."""
-        return Conversion.safe if other == Theta(self.dual) else None
+        return Conversion.safe if other == self.part else None
 
     @property
     def iterator_type(self) -> ThetaIterator:
@@ -61,10 +75,11 @@ class Theta(types.IterableType):  # type: ignore[misc]
 
 @register_model(Theta)
 class ThetaModel(models.StructModel):  # type: ignore[misc]
-    """Memory, the place of element 0 among the derivatives, number of elements, and what its numbers need."""
+    """Memory, the lane of element 0 (or each element's lane), number of elements, and what its numbers need."""
 
     def __init__(self, manager: Any, kind: Theta) -> None:
-        members = [("data", types.CPointer(types.float64)), ("shift", types.intp), ("size", types.intp)]
+        lanes = types.CPointer(types.intp) if kind.mapped else types.intp
+        members = [("data", types.CPointer(types.float64)), ("lanes", lanes), ("size", types.intp)]
         members += kind.dual.extra
         super().__init__(manager, kind, members)
 
@@ -91,8 +106,9 @@ def element(context: Any, builder: Any, kind: Theta, theta: Any, index: Any) -> 
     e, struct = Emitter(context, builder), _struct(context, builder, kind, theta)
     below = builder.icmp_signed("<", index, index_constant(0))
     index = builder.select(below, builder.add(index, struct.size), index)
+    lane = builder.load(builder.gep(struct.lanes, [index])) if kind.mapped else builder.add(index, struct.lanes)
     value = Value(e, builder.load(builder.gep(struct.data, [index])))
-    return kind.dual.parameter(e, value, builder.add(index, struct.shift), struct).pack(e)
+    return kind.dual.parameter(e, value, lane, struct).pack(e)
 
 
 @lower_cast(Theta, Theta)
@@ -110,7 +126,7 @@ class ThetaGetItem(AbstractTemplate):  # type: ignore[misc]
         if isinstance(args[0], Theta) and isinstance(args[1], types.Integer):
             return signature(args[0].dual, args[0], types.intp)
         if isinstance(args[0], Theta) and args[1] == types.slice2_type:
-            return signature(Theta(args[0].dual), args[0], types.slice2_type)
+            return signature(args[0].part, args[0], types.slice2_type)
         return None
 
 
@@ -128,7 +144,8 @@ def get_slice(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     slicing.fix_slice(builder, part, whole.size)
     window = _struct(context, builder, sig.return_type, args[0])
     window.data = builder.gep(whole.data, [part.start])
-    window.shift = builder.add(whole.shift, part.start)
+    move = builder.gep if sig.return_type.mapped else builder.add
+    window.lanes = move(whole.lanes, [part.start] if sig.return_type.mapped else part.start)
     window.size = slicing.get_slice_length(builder, part)
     return window._getvalue()
 
@@ -219,17 +236,26 @@ def next_element(context: Any, builder: Any, sig: Any, args: Any, result: Any) -
         builder.store(builder.add(index, index_constant(1)), iterator.index)
 
 
-def local_copy(context: Any, builder: Any, kind: Theta, source: Any, first: Any, p: int) -> Any:
-    """A `Theta` of ``p`` parameters on a private stack copy, lane 0 at parameter ``first``.
+def local_copy(
+    context: Any, builder: Any, kind: Theta, source: Any, first: Any, p: int, lanes: Sequence[int] | None = None
+) -> Any:
+    """A `Theta` of ``p`` parameters on a private stack copy, lane 0 at parameter (or entry of ``lanes``) ``first``.
 
     Nothing else can write to the copy, so work on parameters alone moves out of the loop over draws.
     """
-    slot = cgutils.alloca_once(builder, ir.ArrayType(DOUBLE, p))
-    for i in range(p):
-        target = builder.gep(slot, [index_constant(0), index_constant(i)])
-        builder.store(builder.load(builder.gep(source, [index_constant(i)])), target)
+
+    def copied(type_: Any, values: Iterable[Any]) -> Any:
+        slot = builder.bitcast(cgutils.alloca_once(builder, ir.ArrayType(type_, p)), type_.as_pointer())
+        for i, value in enumerate(values):
+            builder.store(value, builder.gep(slot, [index_constant(i)]))
+        return slot
+
     theta = _struct(context, builder, kind)
-    theta.data = builder.bitcast(slot, DOUBLE.as_pointer())
-    theta.shift = builder.neg(first)
+    theta.data = copied(DOUBLE, (builder.load(builder.gep(source, [index_constant(i)])) for i in range(p)))
+    if lanes is None:
+        theta.lanes = builder.neg(first)
+    else:
+        of = {parameter: lane for lane, parameter in enumerate(lanes)}
+        theta.lanes = copied(INDEX, (builder.sub(index_constant(of.get(i, NO_LANE)), first) for i in range(p)))
     theta.size = index_constant(p)
     return theta._getvalue()
