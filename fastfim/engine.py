@@ -129,7 +129,7 @@ def estimate(
     RegularityWarning
         A check failed, or the density has kinks.
     """
-    model = _resolve(likelihood).bind(args, wrt)
+    model = resolve(likelihood).bind(args, wrt)
     points = model.theta(theta)
     options = Options.of(
         rtol=rtol,
@@ -151,7 +151,8 @@ def estimate(
     return FisherEstimate.stack([_run(model, point, options) for point in points])
 
 
-def _resolve(likelihood: Any) -> Likelihood:
+def resolve(likelihood: Any) -> Likelihood:
+    """Return a likelihood that may be given by its name in the catalogue."""
     if isinstance(likelihood, Likelihood):
         return likelihood
     if isinstance(likelihood, str):

@@ -268,6 +268,21 @@ class BoundLikelihood:
         vector.setflags(write=False)
         return vector
 
+    def point(self, theta: Any) -> NDArray[np.float64]:
+        """Validate the parameters of a single point.
+
+        Raises
+        ------
+        ParameterError
+            As `theta` does, and for more than one point.
+        """
+        vector = self.theta(theta)
+        if vector.ndim != 1:
+            raise ParameterError(
+                f"theta must be a single point here, one value for each of {self.parameters}; got shape {vector.shape}"
+            )
+        return vector
+
     def _by_name(self, theta: Mapping[str, Any]) -> Any:
         unknown = [k for k in theta if k not in self.names]
         missing = [k for k in self.names if k not in theta]

@@ -93,9 +93,7 @@ class Options:
             )
         if draws is not None and max_draws is not None:
             raise OptionError("draws is a fixed budget, so max_draws has nothing to add: give one of them")
-        confidence = _number("confidence", confidence)
-        if not 0.0 < confidence < 1.0:
-            raise OptionError(f"confidence must lie strictly between 0 and 1 (0.95, say); got {confidence}")
+        confidence = probability("confidence", confidence, 0.95)
         streams = _count("streams", streams)
         if streams < 2:
             raise OptionError(
@@ -149,6 +147,20 @@ def entropy(rng: Any) -> int:
     if isinstance(rng, np.random.Generator):
         return int.from_bytes(rng.bytes(16), "little")
     raise OptionError(f"rng must be an int, a numpy SeedSequence or Generator, or None; got {rng!r}")
+
+
+def probability(name: str, value: Any, example: float) -> float:
+    """A number strictly between 0 and 1.
+
+    Raises
+    ------
+    OptionError
+        If it is none; the message gives the example.
+    """
+    number = _number(name, value)
+    if not 0.0 < number < 1.0:
+        raise OptionError(f"{name} must lie strictly between 0 and 1 ({example:g}, say); got {number}")
+    return number
 
 
 def _number(name: str, value: Any) -> float:

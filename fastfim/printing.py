@@ -42,7 +42,7 @@ def summary(result: Any) -> list[str]:
     seed = "" if result.seed is None else f", seed {_integer(result.seed)}"
     error = f"relative error {np.max(result.relative_error):.2g} at {100 * result.confidence:g} % confidence"
     lines = [
-        f"Fisher information{of} at {_place(result)}",
+        f"Fisher information{of} at {place(result)}",
         f"{method}: {effort}{seed}",
         f"{_verdict(result)}: {error}, rtol {result.rtol:g}" + (f", atol {result.atol:g}" if result.atol else ""),
     ]
@@ -54,7 +54,8 @@ def summary(result: Any) -> list[str]:
 _DOUBTS = ("warn", "fail")
 
 
-def _place(result: Any) -> str:
+def place(result: Any) -> str:
+    """Where an estimate (or anything with parameters, theta and points) is: ``a=2, scale=0.5``."""
     if result.points:
         return f"{len(result.points)} points"
     names = notation.shortened(result.parameters)
