@@ -279,7 +279,7 @@ class BoundLikelihood:
         vector = self.theta(theta)
         if vector.ndim != 1:
             raise ParameterError(
-                f"theta must be a single point here, one value for each of {self.parameters}; got shape {vector.shape}"
+                f"theta must be a single point here, one value for each of {self.names}; got shape {vector.shape}"
             )
         return vector
 
