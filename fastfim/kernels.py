@@ -282,10 +282,21 @@ def _call(job: Job, state: Any, size: int, work: Any, sums: Any) -> None:
 
 @lru_cache(maxsize=256)
 def _compiled(recipe: Recipe) -> Callable[..., None]:
+    return native(lambda: _block(recipe), recipe.logpdf)
+
+
+def native(build: Callable[[], Any], logpdf: Any, of: str = "theta") -> Callable[..., None]:
+    """Compile the block that ``build`` makes around ``logpdf``, differentiated with respect to ``of``.
+
+    Raises
+    ------
+    LikelihoodError
+        On the user's own file and line.
+    """
     try:
-        dispatcher = _jit.native(_abi.SIGNATURE, _block(recipe))
+        dispatcher = _jit.native(_abi.SIGNATURE, build())
     except Exception as error:
-        reason = autodiff.explain(error, recipe.logpdf)
+        reason = autodiff.explain(error, logpdf, of)
         place = f"{reason.file}:{reason.line}: " if reason.file else ""
         # the compiler's own account runs to hundreds of lines, and says no more
         raise LikelihoodError(f"{place}{reason}", reason.file, reason.line) from None

@@ -102,13 +102,13 @@ def _nothing(theta, constants, draws, results, chunk, m):  # type: ignore[no-unt
     pass
 
 
-def _draw_of(recipe: Recipe) -> Any:
+def draw_reader(recipe: Recipe) -> Any:
     """Draw i of a chunk, as the user's functions take it."""
     return _jit.inner((lambda draws, i: draws[i, 0]) if recipe.scalar else (lambda draws, i: draws[i]))
 
 
 def _automatic_pass(recipe: Recipe) -> Any:
-    logpdf, draw_of, offset = autodiff.active(recipe.logpdf), _draw_of(recipe), _abi.offset
+    logpdf, draw_of, offset = autodiff.active(recipe.logpdf), draw_reader(recipe), _abi.offset
     with_prepared = prepared(recipe, autodiff.active)
     value, store_gradient, store_hessian = autodiff.value, autodiff.store_gradient, autodiff.store_hessian
     p, order = recipe.p, 1 if recipe.hessian is not None else recipe.order
@@ -140,7 +140,7 @@ def _automatic_pass(recipe: Recipe) -> Any:
 
 
 def _hand_score_pass(recipe: Recipe) -> Any:
-    score, draw_of, offset, p = autodiff.plain(recipe.score), _draw_of(recipe), _abi.offset, recipe.p
+    score, draw_of, offset, p = autodiff.plain(recipe.score), draw_reader(recipe), _abi.offset, recipe.p
     parameters, wrt = recipe.parameters, recipe.wrt
     private, with_prepared = _abi.private_copy(parameters), prepared(recipe, autodiff.plain)
     alone, logpdf = recipe.hessian is not None or recipe.order == 1, autodiff.plain(recipe.logpdf)
@@ -164,7 +164,7 @@ def _hand_score_pass(recipe: Recipe) -> Any:
 
 
 def _hand_hessian_pass(recipe: Recipe) -> Any:
-    hessian, draw_of, offset, p = autodiff.plain(recipe.hessian), _draw_of(recipe), _abi.offset, recipe.p
+    hessian, draw_of, offset, p = autodiff.plain(recipe.hessian), draw_reader(recipe), _abi.offset, recipe.p
     parameters, wrt = recipe.parameters, recipe.wrt
     private, with_prepared = _abi.private_copy(parameters), prepared(recipe, autodiff.plain)
     pairs = p * (p + 1) // 2

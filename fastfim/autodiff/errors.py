@@ -64,7 +64,7 @@ class Refused(errors.TypingError):
         super().__init__(f"{_MARK}{sentence}{_MARK}{file}{_MARK}{line}{_MARK}", loc=loc)
 
 
-def explain(exception: BaseException, function: Any) -> DifferentiationError:
+def explain(exception: BaseException, function: Any, of: str = "theta") -> DifferentiationError:
     """Turn any error of Numba's compiler into a `DifferentiationError`.
 
     Parameters
@@ -73,16 +73,16 @@ def explain(exception: BaseException, function: Any) -> DifferentiationError:
         What compilation raised.
     function
         The user's function that was being compiled; its first line serves where the error names no place.
+    of
+        What derivatives were taken with respect to.
     """
     if isinstance(exception, DifferentiationError):
         return exception
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(exception))
     refused = _REFUSED.search(text)
-    if refused is not None and refused[3]:
-        return DifferentiationError(refused[1], refused[2], int(refused[3]))
-    file, line = _place(text, function)
+    file, line = (refused[2], int(refused[3])) if refused is not None and refused[3] else _place(text, function)
     sentence = refused[1] if refused else _sentence(text, exception)
-    return DifferentiationError(sentence, file, line)
+    return DifferentiationError(re.sub(r"\b(on|vector) theta\b", rf"\1 {of}", sentence), file, line)
 
 
 def _place(text: str, function: Any) -> tuple[str, int]:
