@@ -74,7 +74,7 @@ def look(job: Job, pilot: Pilot) -> Smoothness:
     root = np.sqrt((pilot.scores**2).mean(axis=(0, 1)))
     rough, outside = np.zeros(p, dtype=np.int64), np.zeros(p, dtype=np.int64)
     for j in np.flatnonzero(root):
-        step = _step(job, int(j), root[j])
+        step = step_within(job, int(j), root[j])
         column = _column(hessians, p, int(j))
         wide, left_wide = _secants(job, int(j), step, blocks)
         narrow, left_narrow = _secants(job, int(j), 0.5 * step, blocks)
@@ -86,14 +86,14 @@ def look(job: Job, pilot: Pilot) -> Smoothness:
     return Smoothness(len(hessians), rough, outside)
 
 
-def _step(job: Job, j: int, root: float) -> float:
+def step_within(job: Job, j: int, root: float) -> float:
     """A step of parameter j that stays within the domain and the constraint on both sides."""
     domain, value = job.model.domain[job.model.wrt[j]], job.theta[job.model.wrt[j]]
     step = float(min(STEP / root, TOWARDS_END * (value - domain.low), TOWARDS_END * (domain.high - value)))
     for _ in range(HALVINGS):
         try:
             for sign in (1.0, -1.0):
-                job.model.theta(_beside(job, j, sign * step))
+                job.model.theta(beside(job, j, sign * step))
         except ParameterError:
             step *= 0.5
         else:
@@ -101,7 +101,8 @@ def _step(job: Job, j: int, root: float) -> float:
     return step
 
 
-def _beside(job: Job, j: int, step: float) -> Array:
+def beside(job: Job, j: int, step: float) -> Array:
+    """The point of a job with parameter j moved by ``step``."""
     there = job.theta.copy()
     there[job.model.wrt[j]] += step
     return there
@@ -117,7 +118,7 @@ def _secants(job: Job, j: int, step: float, blocks: list[Block]) -> tuple[Array,
     """Slopes of the score along parameter j, draw by draw, and which draws have left the support."""
     sides = []
     for sign in (1.0, -1.0):
-        there = replace(job, differentiate_at=_beside(job, j, sign * step))
+        there = replace(job, differentiate_at=beside(job, j, sign * step))
         chunks = [c for block in blocks for c in chunks_of(there, block)]
         sides.append([np.concatenate([getattr(c, part) for c in chunks]) for part in ("scores", "logpdf")])
     (up, up_density), (down, down_density) = sides
