@@ -15,9 +15,14 @@ import numpy as np
 from numba import carray
 
 from . import _abi, _jit, autodiff, streams
+from .autodiff import reverse
 
 #: Parameters differentiated at once; beyond, one pass over the chunk for each group.
 GRADIENT_LANES = 64
+#: Beyond, scores come from a tape, at a cost that does not grow with their number.
+FORWARD_PARAMETERS = 32
+#: Words that a tape has at first.
+FIRST_TAPE = 1 << 14
 #: Rows of a Hessian at once: all of them up to this many parameters, else `HESSIAN_ROWS`: two rows compile 3.5 times
 #: faster than eight at p = 60, and run no slower.
 WHOLE_HESSIAN, HESSIAN_ROWS = 12, 2
@@ -108,6 +113,39 @@ def draw_reader(recipe: Recipe) -> Any:
 
 
 def _automatic_pass(recipe: Recipe) -> Any:
+    scores_alone = recipe.order == 1 or recipe.hessian is not None
+    return _reverse_pass(recipe) if scores_alone and recipe.p > FORWARD_PARAMETERS else _forward_pass(recipe)
+
+
+def _reverse_pass(recipe: Recipe) -> Any:
+    """Scores from a tape, which is made longer where a draw does not fit."""
+    logpdf, draw_of, offset = autodiff.active(recipe.logpdf), draw_reader(recipe), _abi.offset
+    with_prepared, value = prepared(recipe, autodiff.active), autodiff.value
+    open_tape, gradient = reverse.recorder(recipe.parameters), reverse.gradient
+    p, wrt = recipe.p, np.array(recipe.wrt)
+
+    def automatic(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+        densities = carray(results, (m,))
+        scores = carray(offset(results, chunk), (p, chunk))
+        words = np.empty(FIRST_TAPE)
+        i = 0
+        while i < m:
+            taped = open_tape(theta, words)
+            args = with_prepared(taped, constants)
+            start = reverse.end(taped)
+            while i < m and reverse.room(taped):
+                d = logpdf(draw_of(draws, i), taped, *args)
+                if reverse.room(taped):
+                    densities[i] = value(d)
+                    gradient(d, taped, words, start, wrt, scores[:, i])
+                    i += 1
+            if i < m:
+                words = np.empty(2 * reverse.end(taped))
+
+    return _jit.inner(automatic)
+
+
+def _forward_pass(recipe: Recipe) -> Any:
     logpdf, draw_of, offset = autodiff.active(recipe.logpdf), draw_reader(recipe), _abi.offset
     with_prepared = prepared(recipe, autodiff.active)
     value, store_gradient, store_hessian = autodiff.value, autodiff.store_gradient, autodiff.store_hessian

@@ -114,10 +114,10 @@ def _sentence(text: str, exception: BaseException) -> str:
 
 
 def _sentence_on_call(name: str, arguments: str) -> str:
-    active = "Dual(" in arguments or "Theta(" in arguments
+    active = any(name in arguments for name in ("Dual(", "Taped(", "Theta("))
     if name == "setitem" and active:
         return STORED
-    if name == "getitem" and re.search(r", Dual\([^)]*\)$", arguments):
+    if name == "getitem" and re.search(r", (?:Dual|Taped)\([^)]*\)$", arguments):
         return "An index depends on theta; an index is an integer, and has no derivative."
     if not active:
         return f"'{name}' cannot be compiled for arguments ({in_words(arguments)})."
@@ -138,9 +138,9 @@ def in_words(text: str) -> str:
     """A message with our type names, and Numba's, in words."""
     for pattern, words in (
         (r"Literal\[\w+\]\(([^)]*)\)", r"\1"),
-        (r"array\(Dual\([^)]*\), (\d)d, \w\)", r"a \1-d array that depends on theta"),
-        (r"Theta\(Dual\([^)]*\)[^)]*\)", "the vector theta"),
-        (r"Dual\([^)]*\)", "a number that depends on theta"),
+        (r"array\((?:Dual|Taped)\([^)]*\), (\d)d, \w\)", r"a \1-d array that depends on theta"),
+        (r"Theta\((?:Dual|Taped)\([^)]*\)[^)]*\)", "the vector theta"),
+        (r"(?:Dual|Taped)\([^)]*\)", "a number that depends on theta"),
         (r"array\((\w+), (\d)d, \w\)", r"a \2-d \1 array"),
         (r"Module\(<module '([\w.]+)'.*?>\)", r"\1"),
         (r"OptionalType\((.*?)\)", r"either \1 or None"),

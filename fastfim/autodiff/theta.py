@@ -31,6 +31,8 @@ from fastfim.autodiff.number import Active
 
 #: The lane of a parameter that is a constant: beyond all others, however they are rotated.
 NO_LANE = 2**32
+#: Parameters that are copied one by one, so that they may become registers.
+UNROLLED = 128
 
 
 class ThetaIterator(types.SimpleIteratorType):  # type: ignore[misc]
@@ -251,7 +253,11 @@ def local_copy(
         return slot
 
     theta = _struct(context, builder, kind)
-    theta.data = copied(DOUBLE, (builder.load(builder.gep(source, [index_constant(i)])) for i in range(p)))
+    if p <= UNROLLED:
+        theta.data = copied(DOUBLE, (builder.load(builder.gep(source, [index_constant(i)])) for i in range(p)))
+    else:
+        theta.data = copied(DOUBLE, ())
+        cgutils.memcpy(builder, theta.data, source, index_constant(p))
     if lanes is None:
         theta.lanes = builder.neg(first)
     else:

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
 
-from fastfim.autodiff import active, seeds, store_gradient, store_hessian, value
+from fastfim.autodiff import active, reverse, seeds, store_gradient, store_hessian, value
 
 
 class Derivatives(NamedTuple):
@@ -57,3 +57,27 @@ def differentiate(function, x, theta, order=2):
     gradient, packed = np.full(p, np.nan), np.full(p * (p + 1) // 2, np.nan)
     result = compiled(function, p, order)(x, theta, 0, gradient, packed)
     return Derivatives(result, gradient, unpacked(packed, p) if order == 2 else None)
+
+
+def compiled_backwards(function, p):
+    """``f(x, theta, words, gradient) -> (value, words needed)`` of ``function(x, theta)`` in reverse mode."""
+    density, record, everything = active(function), reverse.recorder(p), np.arange(p)
+
+    @njit(no_cfunc_wrapper=True)
+    def evaluate(x, theta, words, gradient):
+        taped = record(pointer(theta), words)
+        d = density(x, taped)
+        needed = reverse.end(taped)
+        if reverse.room(taped):
+            reverse.gradient(d, taped, words, p + 1, everything, gradient)
+        return value(d), needed
+
+    return evaluate
+
+
+def differentiate_backwards(function, x, theta, words=10_000):
+    """Value and gradient of ``function(x, theta)`` in reverse mode."""
+    theta = np.array(theta, dtype=float)
+    gradient = np.full(len(theta), np.nan)
+    result, _ = compiled_backwards(function, len(theta))(x, theta, np.full(words, np.nan), gradient)
+    return Derivatives(result, gradient, None)

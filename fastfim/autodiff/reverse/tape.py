@@ -1,0 +1,119 @@
+"""The tape: a row of words that numbers write while a function runs.
+
+::
+
+    bin | parameter 1 | ... | parameter p | record | record | ...
+
+A word of the first kind is the adjoint of a parameter, 0 until the tape is read; the bin takes what flows to constants.
+A record ends in its own adjoint, and refers to operands by the places of theirs::
+
+    operand, weight, operand, weight, ..., number of operands, adjoint
+    weight, weight, ..., first operand, -number of operands, adjoint       operands that lie side by side
+
+so that the tape can be read from its end.  While it is written, its header lies on the stack of whoever opened it; a
+number carries the header's address.  What does not fit is counted but not written: `room` says whether all did.
+"""
+
+# mypy: disable-error-code="untyped-decorator"
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core.datamodel import models
+from numba.extending import register_model
+
+from fastfim.autodiff.emit import DOUBLE, INDEX, Value
+
+#: The place of the adjoint that is never read.
+BIN = 0
+#: Words behind the limit, into which whatever does not fit is written.
+SPARE = 16
+#: Cursor, limit, words.
+HEADER = ir.LiteralStructType([INDEX, INDEX, DOUBLE.as_pointer()])
+TAPE = HEADER.as_pointer()
+#: The same address, known not to be null: it comes with a vector of parameters.
+OPEN_TAPE = ir.LiteralStructType([HEADER]).as_pointer()
+CURSOR, LIMIT, WORDS = range(3)
+
+
+class TapeType(types.Type):  # type: ignore[misc]
+    """Address of a tape's header: null in constants, never in a vector of parameters."""
+
+    def __init__(self, always: bool) -> None:
+        self.always = always
+        super().__init__(f"Tape(always={always})")
+
+
+@register_model(TapeType)
+class TapeModel(models.PrimitiveModel):  # type: ignore[misc]
+    """A pointer."""
+
+    def __init__(self, manager: Any, kind: TapeType) -> None:
+        super().__init__(manager, kind, OPEN_TAPE if kind.always else TAPE)
+
+
+def word(i: int) -> Any:
+    """A place or a count known now."""
+    return ir.Constant(INDEX, i)
+
+
+def field(builder: Any, tape: Any, which: int) -> Any:
+    """Address of a member of the header."""
+    return builder.gep(tape, [ir.Constant(ir.IntType(32), 0), ir.Constant(ir.IntType(32), which)], inbounds=True)
+
+
+def in_reach(builder: Any) -> Any:
+    """The tape that came with a vector of parameters among the arguments of the function under construction."""
+    found = next((a for a in builder.function.args if a.type == OPEN_TAPE), None)
+    return None if found is None else builder.bitcast(found, TAPE)
+
+
+def is_null(builder: Any, tape: Any) -> Any:
+    """Whether a number has no tape: it is a constant."""
+    return builder.icmp_unsigned("==", tape, ir.Constant(TAPE, None))
+
+
+_nowhere: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+
+
+def nowhere(builder: Any) -> Any:
+    """A tape without room, for records of constants."""
+    found = _nowhere.get(builder.function)
+    if found is None:
+        with builder.goto_entry_block():
+            found = builder.alloca(HEADER)
+            words = builder.bitcast(builder.alloca(ir.ArrayType(DOUBLE, SPARE)), DOUBLE.as_pointer())
+            for which, content in ((CURSOR, word(0)), (LIMIT, word(0)), (WORDS, words)):
+                builder.store(content, field(builder, found, which))
+        _nowhere[builder.function] = found
+    return found
+
+
+def reserve(builder: Any, tape: Any, length: Any) -> tuple[Any, Any]:
+    """Move the cursor on by ``length`` <= `SPARE` words; the words, and the place of the first that was reserved."""
+    cursor = builder.load(field(builder, tape, CURSOR))
+    limit, words = builder.load(field(builder, tape, LIMIT)), builder.load(field(builder, tape, WORDS))
+    builder.store(builder.add(cursor, length), field(builder, tape, CURSOR))
+    return words, builder.select(builder.icmp_unsigned("<", cursor, limit), cursor, limit)
+
+
+def put(builder: Any, words: Any, place: Any, content: Any) -> None:
+    """Write a number, a place or a count."""
+    pointer = builder.gep(words, [place], inbounds=True)
+    if content.type == INDEX:
+        pointer = builder.bitcast(pointer, INDEX.as_pointer())
+    builder.store(content, pointer)
+
+
+def record(builder: Any, tape: Any, operands: Sequence[tuple[Any, Value]]) -> Any:
+    """Write a record of a few (place, weight); the place of its adjoint."""
+    contents = [content for place, weight in operands for content in (place, weight.ir)]
+    contents += [word(len(operands)), ir.Constant(DOUBLE, 0.0)]
+    words, start = reserve(builder, tape, word(len(contents)))
+    for i, content in enumerate(contents):
+        put(builder, words, builder.add(start, word(i)), content)
+    return builder.add(start, word(len(contents) - 1))

@@ -1,0 +1,138 @@
+"""Reverse mode against its slow twins: 60 digits, and forward mode."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from fastfim.autodiff import explain, rules
+
+from . import extended
+from .differentiate import compiled, compiled_backwards, differentiate, differentiate_backwards
+from .test_errors import CASES, DATA, refusal
+from .test_programs import PROGRAMS, returned_rows, uses_returned_rows
+from .test_rules import BINARY, UNARY
+
+X, THETA = np.array([0.7, 1.3, 2.1]), (1.25, 1.5, 0.8)
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda f: f.__name__)
+def test_program(program):
+    value, gradient, _ = differentiate_backwards(program, X, THETA)
+    exact = extended.derivatives(program, X, THETA)
+    assert value == pytest.approx(exact[0], rel=1e-14)
+    np.testing.assert_allclose(gradient, exact[1], rtol=1e-13, atol=1e-14 * np.abs(exact[1]).max())
+
+
+def sum_over_rules(table, arity):
+    """A density that uses every function of a table once, each of parameters of its own."""
+    modules = {"math": math, "numpy": np}
+    symbols = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "pow": "**"}
+    lines = []
+    for name in table:
+        if rules.resolve(name) is None:
+            continue
+        module, _, attribute = name.partition(".")
+        shift = "1.0 + " if name == "math.acosh" else ""
+        arguments = [f"{shift}theta[{arity * len(lines) + j}]" for j in range(arity)]
+        expression = f"{name}({', '.join(arguments)})" if module != "operator" else None
+        if expression is None:
+            expression = f"-{arguments[0]}" if attribute == "neg" else f" {symbols[attribute]} ".join(arguments)
+        lines.append(f"    total += {0.5 + len(lines) % 3} * ({expression})")
+    source = "\n".join(["def density(x, theta):", "    total = 0.0", *lines, "    return total"])
+    exec(source, modules)
+    return modules["density"], len(lines) * arity
+
+
+@pytest.mark.parametrize(("table", "arity"), [(UNARY, 1), (BINARY, 2)], ids=["unary", "binary"])
+def test_rules(table, arity):
+    """Every rule as in forward mode."""
+    density, p = sum_over_rules(table, arity)
+    theta = np.linspace(0.31, 0.97, p)
+    forward, backward = differentiate(density, 0.0, theta, order=1), differentiate_backwards(density, 0.0, theta)
+    assert p >= arity * len(table) - 2
+    np.testing.assert_allclose(backward.gradient, forward.gradient, rtol=1e-15)
+
+
+@pytest.mark.parametrize("function", [case[0] for case in CASES], ids=[case[0].__name__ for case in CASES])
+def test_refusals_are_those_of_forward_mode(function):
+    expected = refusal(function)
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - whatever Numba raises
+        compiled_backwards(function, 3)(DATA, np.ones(3), np.empty(100), np.empty(3))
+    error = explain(caught.value, function)
+    assert (str(error), error.file, error.line) == (str(expected), expected.file, expected.line)
+
+
+def test_arrays_that_leave_a_helper():
+    found = differentiate_backwards(lambda x, theta: uses_returned_rows(x, theta), 0.0, (1.5, 0.5))
+    exact = extended.derivatives(uses_returned_rows, 0.0, (1.5, 0.5))
+    assert found.gradient == pytest.approx(exact[1], rel=1e-13)
+    assert returned_rows.__name__ == "returned_rows"
+
+
+def test_constants():
+    found = differentiate_backwards(lambda x, theta: 3, 0.0, (1.5, 0.5))
+    assert found.value == 3.0
+    np.testing.assert_array_equal(found.gradient, 0.0)
+
+
+def constants_among_themselves(x, theta):
+    a, b, c = np.zeros(2), theta[0], 0.0
+    if x > 0:
+        c = c * c + c
+    a[1] = a[0] * a[1] + a[0] - c * 3.0
+    return b * (a[1] + 2.0) + c
+
+
+def test_constants_record_nothing():
+    found = differentiate_backwards(constants_among_themselves, 1.0, (1.5,))
+    assert (found.value, found.gradient[0]) == (3.0, 2.0)
+
+
+def infinite_slope(x, theta):
+    root = math.sqrt(theta[0]) * theta[1]
+    return root if x > 0 else theta[1] + theta[0]
+
+
+def test_an_infinite_slope_that_is_not_used_spoils_nothing():
+    assert differentiate_backwards(infinite_slope, -1.0, (0.0, 2.0)).gradient.tolist() == [1.0, 1.0]
+    assert differentiate(infinite_slope, -1.0, (0.0, 2.0), order=1).gradient.tolist() == [1.0, 1.0]
+
+
+def long_product(x, theta):
+    total = theta[0]
+    for i in range(len(x)):
+        total = total * (theta[1] + x[i]) / (theta[0] + 2.0)
+    return total
+
+
+@pytest.mark.parametrize("spare", [0, 1, 5, 40])
+def test_a_short_tape_is_noticed_and_nothing_is_written_beyond(spare):
+    evaluate, x, theta = compiled_backwards(long_product, 2), np.linspace(0.5, 1.5, 20), np.array([1.1, 0.9])
+    _, needed = evaluate(x, theta, np.empty(10_000), gradient := np.empty(2))
+    for size in range(20, needed + 17, 7):
+        memory = np.full(size + spare, 7.0)
+        short = np.full(2, np.nan)
+        value, again = evaluate(x, theta, memory[:size], short)
+        assert (value, again) == (pytest.approx(long_product(x, theta)), needed)
+        assert np.all(memory[size:] == 7.0)
+        assert np.isnan(short[0]) if size < needed + 16 else short.tolist() == gradient.tolist()
+
+
+def test_every_use_starts_from_a_clean_tape():
+    evaluate, memory = compiled_backwards(long_product, 2), np.empty(10_000)
+    x, theta = np.linspace(0.5, 1.5, 20), np.array([1.1, 0.9])
+    first, second = np.empty(2), np.empty(2)
+    evaluate(x, theta, memory, first)
+    evaluate(x[:3], theta, memory, second)
+    evaluate(x, theta, memory, second)
+    assert first.tolist() == second.tolist()
+    assert first == pytest.approx(gradient_of(long_product, x, theta), rel=1e-13)
+
+
+def gradient_of(function, x, theta):
+    gradient = np.empty(len(theta))
+    compiled(function, len(theta), order=1)(x, np.array(theta), 0, gradient, np.empty(3))
+    return gradient

@@ -1,0 +1,109 @@
+"""Blocks of likelihoods with many parameters, whose scores come from a tape: against forward mode."""
+
+from __future__ import annotations
+
+from math import exp, log
+
+import numpy as np
+import pytest
+
+from fastfim import Likelihood, estimate, passes
+from fastfim.kernels import Block, Job, _compiled, chunks_of, run_block
+
+
+def decay(theta, t):
+    """Expected values that depend on every parameter."""
+    out = np.zeros(len(t))
+    for i in range(len(t)):
+        for j in range(len(theta) - 1):
+            out[i] += theta[j] * exp(-t[i] * (j + 1))
+    return out
+
+
+def sample(rng, theta, x, t):
+    level = decay(theta, t)
+    for i in range(len(t)):
+        x[i] = rng.normal(level[i], theta[-1])
+
+
+def logpdf(x, theta, t):
+    level, total = decay(theta, t), 0.0
+    for i in range(len(t)):
+        z = (x[i] - level[i]) / theta[-1]
+        total -= 0.5 * z * z + log(theta[-1])
+    return total
+
+
+def sample_prepared(rng, theta, x, t, level):
+    for i in range(len(t)):
+        x[i] = rng.normal(level[i], theta[-1])
+
+
+def logpdf_prepared(x, theta, t, level):
+    total = 0.0
+    for i in range(len(t)):
+        z = (x[i] - level[i]) / theta[-1]
+        total -= 0.5 * z * z + log(theta[-1])
+    return total
+
+
+def names(t):
+    return [f"a{j}" for j in range(2 * len(t))] + ["sd"]
+
+
+def model(p, prepare=False, wrt=None, **options):
+    functions = (sample_prepared, logpdf_prepared) if prepare else (sample, logpdf)
+    t = np.linspace(0.0, 1.0, (p - 1) // 2)
+    options["prepare"] = decay if prepare else None
+    likelihood = Likelihood(*functions, parameters=names, size=len, **options)
+    return likelihood.bind((t,))
+
+
+def scores(bound, draws=40):
+    theta = np.linspace(0.5, 1.5, len(bound.names))
+    return np.concatenate([c.scores for c in chunks_of(Job(bound, theta, 3, 1), Block(0, 0, draws))])
+
+
+@pytest.fixture
+def forward(monkeypatch):
+    """A function that takes scores in forward mode."""
+
+    def compute(*args):
+        with monkeypatch.context() as patch:
+            patch.setattr(passes, "FORWARD_PARAMETERS", 10**6)
+            _compiled.cache_clear()
+            found = scores(*args)
+        _compiled.cache_clear()
+        return found
+
+    return compute
+
+
+@pytest.mark.parametrize("prepare", [False, True])
+@pytest.mark.parametrize("p", [passes.FORWARD_PARAMETERS + 1, 151])
+def test_tape_gives_what_forward_mode_gives(p, prepare, forward):
+    """The longer one does not fit on the first tape."""
+    expected = forward(model(p, prepare))
+    np.testing.assert_allclose(scores(model(p, prepare)), expected, rtol=1e-12, atol=1e-13 * np.abs(expected).max())
+
+
+def test_a_block_is_a_pure_function():
+    """Whatever ran before, and with however long a tape."""
+    bound = model(151)
+    job = Job(bound, np.linspace(0.5, 1.5, 151), 3, 1)
+    first = run_block(job, Block(2, 1, 100))
+    run_block(job, Block(0, 0, 50))
+    assert first.tobytes() == run_block(job, Block(2, 1, 100)).tobytes()
+
+
+def test_workers_do_not_change_the_answer():
+    p = passes.FORWARD_PARAMETERS + 2
+    results = [
+        estimate(
+            "logistic_regression", np.zeros(p), (np.eye(p),), draws=2048, rng=1, workers=workers, estimator="score"
+        )
+        for workers in (1, 3)
+    ]
+    assert results[0].fim.tobytes() == results[1].fim.tobytes()
+    z = (results[0].fim - np.eye(p) / 4) / np.maximum(results[0].standard_error, 1e-12)
+    assert np.abs(z[~np.eye(p, dtype=bool)]).max() < 6  # 1,122 entries: a false alarm in 10^-5 of all seeds
