@@ -32,27 +32,43 @@ True
 >>> bool(abs(mean(initial_state(7, stream=0, block=0, kind="rqmc"), 1024) - 1.0) < 0.003)
 True
 
-`lanes` holds the generator, `points` the quasi-random points, `stream` the type of ``rng`` and the table of its
-methods, `variates` the methods, `quantiles` what inverts distribution functions, `tables` what makes that fast. A new
-variate is one function with the decorator `stream.variate` in one file of `variates`, and its inverse if it takes more
-than one number.
+`states` says what a state holds, `lanes` holds the generator, `points` the quasi-random points, `stream` the type of
+``rng`` and the table of its methods, `variates` the methods, `quantiles` what inverts distribution functions, `tables`
+what makes that fast. A new variate is one function with the decorator `stream.variate` in one file of `variates`, and
+its inverse if it takes more than one number.
+
+What compiles is imported when it is first asked for: machine code that was kept needs states alone.
 """
 
 from __future__ import annotations
 
-from . import variates
+from importlib import import_module
+from typing import Any
+
 from .directions import DIMENSIONS
-from .lanes import WORDS
-from .stream import VARIATES, Stream, close_stream, initial_state, next_point, opener
+from .states import SEED_WORDS, WORDS, initial_state, new_state, seeds
+
+_COMPILED = ("VARIATES", "Stream", "beginner", "close_stream", "next_point", "opener")
 
 __all__ = [
     "DIMENSIONS",
+    "SEED_WORDS",
     "VARIATES",
     "WORDS",
     "Stream",
+    "beginner",
     "close_stream",
     "initial_state",
+    "new_state",
     "next_point",
     "opener",
+    "seeds",
     "variates",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "variates" and name not in _COMPILED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    variates = import_module(f"{__name__}.variates")  # fills the table of methods, whatever is asked for
+    return variates if name == "variates" else getattr(import_module(f"{__name__}.stream"), name)

@@ -1,14 +1,6 @@
 """The generator: sixteen interleaved xoshiro256++ lanes that fill buffers of variates at SIMD speed.
 
-A stream is one float64 vector of `WORDS` words, so that it can be made, kept, copied and sent like any array:
-
-====================  =====================================================================
-words                 content (integers are stored as the bits of the float)
-====================  =====================================================================
-0 to 63               the lanes: word ``16 i + j`` is word i of the state of lane j
-64 to 66              cursors: how much of each of the three buffers has been handed out
-128 and after         the buffers of uniforms, normals and exponentials, `BUFFER` words each
-====================  =====================================================================
+They lie in the state vector of a stream as `states` says.
 
 **Bits.** Each lane is xoshiro256++ (Blackman and Vigna 2021, *ACM Trans. Math. Softw.* 47, 36), period 2^256 - 1.
 Output ``16 k + j`` of a stream is output k of lane j: the lanes do the same arithmetic on sixteen states, which is
@@ -25,40 +17,21 @@ The largest possible is sqrt(130 log 2) = 9.49, whose tail has a probability of 
 
 Logarithm, sine and cosine are the polynomials of fdlibm (Sun Microsystems 1993), branch-free on reduced arguments:
 exponentials are right within one unit in the last place, sine and cosine within two, normals within three.
-
->>> state = initial_state(entropy=7, stream=0, block=0)
->>> state.shape == (WORDS,)
-True
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numba import carray, types
 
 from .bits import as_bits, as_float
+from .states import BUFFER, EXPONENTIALS_AT, GENERATOR_WORDS, LANES, NORMALS_AT, UNIFORMS_AT, WORDS
 from .typed import external, inline, standalone
 
-#: Variates that one refill makes.
-BUFFER = 512
 _HALF = BUFFER // 2
-
-LANES = 16
-_GENERATOR_WORDS = 4 * LANES
-
-#: Where the cursors and the buffers begin in the vector.
-CURSORS_AT = _GENERATOR_WORDS
-CURSORS = 3
-UNIFORMS_AT = 128
-NORMALS_AT = UNIFORMS_AT + BUFFER
-EXPONENTIALS_AT = NORMALS_AT + BUFFER
-
-#: Length of a stream's state vector (float64).
-WORDS = EXPONENTIALS_AT + BUFFER
 
 _REFILL = types.void(types.CPointer(types.float64))
 _ONE_BITS = np.uint64(0x3FF0000000000000)
@@ -74,28 +47,6 @@ _ROUNDER_BITS = 0x4338000000000000
 _SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
 _LN2_HI, _LN2_LO = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 _BELOW_ONE = 1.0 - 2.0**-53
-
-
-def initial_state(entropy: int | Sequence[int] | None, stream: int, block: int) -> np.ndarray[Any, Any]:
-    """State of a stream at the beginning of a block: a pure function of its arguments.
-
-    Parameters
-    ----------
-    entropy
-        Seed of the run, as `numpy.random.SeedSequence` takes it.
-    stream, block
-        Which stream, and which block of it; any two pairs give independent sequences.
-
-    Returns
-    -------
-    ndarray
-        float64, shape ``(WORDS,)``; compiled code advances it in place.
-    """
-    seeds = np.random.SeedSequence(entropy, spawn_key=(stream, block))
-    state = np.zeros(WORDS)
-    state.view(np.uint64)[:_GENERATOR_WORDS] = seeds.generate_state(_GENERATOR_WORDS, np.uint64)
-    state.view(np.int64)[CURSORS_AT : CURSORS_AT + CURSORS] = BUFFER  # nothing in the buffers yet
-    return state
 
 
 @inline
@@ -205,18 +156,18 @@ def fill_normals(lanes: Any, out: Any) -> None:
 def refill_uniforms(pointer: Any) -> None:
     """Make the next `BUFFER` uniforms of the state at ``pointer``."""
     state = carray(pointer, (WORDS,))
-    fill_uniforms(state[:_GENERATOR_WORDS].view(np.uint64), state[UNIFORMS_AT : UNIFORMS_AT + BUFFER])
+    fill_uniforms(state[:GENERATOR_WORDS].view(np.uint64), state[UNIFORMS_AT : UNIFORMS_AT + BUFFER])
 
 
 @external(_REFILL)
 def refill_normals(pointer: Any) -> None:
     """Make the next `BUFFER` normals of the state at ``pointer``."""
     state = carray(pointer, (WORDS,))
-    fill_normals(state[:_GENERATOR_WORDS].view(np.uint64), state[NORMALS_AT : NORMALS_AT + BUFFER])
+    fill_normals(state[:GENERATOR_WORDS].view(np.uint64), state[NORMALS_AT : NORMALS_AT + BUFFER])
 
 
 @external(_REFILL)
 def refill_exponentials(pointer: Any) -> None:
     """Make the next `BUFFER` exponentials of the state at ``pointer``."""
     state = carray(pointer, (WORDS,))
-    fill_exponentials(state[:_GENERATOR_WORDS].view(np.uint64), state[EXPONENTIALS_AT : EXPONENTIALS_AT + BUFFER])
+    fill_exponentials(state[:GENERATOR_WORDS].view(np.uint64), state[EXPONENTIALS_AT : EXPONENTIALS_AT + BUFFER])

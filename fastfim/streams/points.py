@@ -19,56 +19,21 @@ t = u - 1 = -(1 - u) for the others, as exactly as a float does; |t| is from 2^-
 **Beyond.** After 2^32 points the sequence begins again, with another scrambling that is independent of the first.
 Coordinates from `DIMENSIONS` on are pseudo-random: unbiased as all others, without the gain in accuracy.
 
-The state of a stream begins like that of a pseudo-random one (see `lanes`), whose uniforms serve such coordinates:
-
-====================  ================================================================================
-words                 content
-====================  ================================================================================
-0 to WORDS - 1        pseudo-random stream of (entropy, stream, block), with cursors of its own
-then 4                keys, from (entropy, stream)
-then 1                index of the tile of `TILE` consecutive points at hand
-then 16 DIMENSIONS    the direction numbers, two a word
-then DIMENSIONS TILE  columns: coordinate k of the points of the tile is at ``COLUMNS_AT + TILE k``
-the rest              tables of quantile functions, see `tables`
-====================  ================================================================================
-
->>> state = initial_points(entropy=7, stream=0, block=0, first=64)
->>> state.shape == (POINT_WORDS,)
-True
+The state of such a stream begins like that of a pseudo-random one, whose uniforms serve these coordinates (see
+`states`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numba import carray, types
-from numpy.typing import NDArray
 
 from .bits import reverse_bits
-from .directions import DIGITS, DIMENSIONS, direction_words
-from .lanes import CURSORS_AT, WORDS, initial_state
-from .tables import TABLE_WORDS
+from .directions import DIGITS
+from .states import COLUMNS_AT, DIRECTIONS_AT, KEYS, KEYS_AT, POINT_WORDS, TILE, TILE_AT, TILE_DIGITS
 from .typed import external, inline
-
-#: Points whose coordinate one refill makes: 2^TILE_DIGITS.
-TILE_DIGITS = 6
-TILE = 1 << TILE_DIGITS
-
-KEYS = 4
-KEYS_AT = WORDS
-TILE_AT = KEYS_AT + KEYS
-DIRECTIONS_AT = TILE_AT + 1
-COLUMNS_AT = DIRECTIONS_AT + DIMENSIONS * DIGITS // 2
-TABLES_AT = COLUMNS_AT + DIMENSIONS * TILE
-#: Length of the state vector (float64); most of it is never touched.
-POINT_WORDS = TABLES_AT + TABLE_WORDS
-
-#: Cursors (after that of the pseudo-random uniforms): coordinate and point asked for next, columns that are filled.
-COORDINATE, POINT, FILLED = 1, 2, 3
-POINT_CURSORS = 4
 
 _SEEDS = 12
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -80,24 +45,6 @@ _FIRST_5, _FIRST_10 = np.uint32(2**5 - 1), np.uint32(2**10 - 1)
 _C1, _C2 = np.uint32(0x3D20ADEA), np.uint32(0x53A22864)
 _M1, _M2 = np.uint32(0x7FEB352D), np.uint32(0x846CA68B)
 _LOW_32 = 0xFFFFFFFF
-
-
-def initial_points(entropy: int | Sequence[int] | None, stream: int, block: int, first: int) -> NDArray[np.float64]:
-    """State of a quasi-random stream before point ``first``; ``block`` keys the pseudo-random coordinates."""
-    state = np.zeros(POINT_WORDS)
-    state[:WORDS] = initial_state(entropy, stream, block)
-    keys = np.random.SeedSequence(entropy, spawn_key=(stream,)).generate_state(KEYS, np.uint64)
-    state.view(np.uint64)[KEYS_AT : KEYS_AT + KEYS] = keys
-    integers = state.view(np.int64)
-    integers[TILE_AT], integers[CURSORS_AT + POINT] = divmod(first, TILE)
-    integers[[CURSORS_AT + COORDINATE, CURSORS_AT + FILLED]] = 0
-    state[DIRECTIONS_AT:COLUMNS_AT] = _packed_directions()
-    return state
-
-
-@cache
-def _packed_directions() -> NDArray[np.float64]:
-    return direction_words().ravel().view(np.float64)
 
 
 @inline

@@ -31,86 +31,47 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import carray, types
 from numba.core import cgutils, errors
 from numba.core.datamodel import models
 from numba.extending import overload, overload_method, register_model
-from numpy.typing import NDArray
 
 from .. import _jit
-from . import lanes
 from .directions import DIMENSIONS
-from .lanes import (
+from .lanes import refill_exponentials, refill_normals, refill_uniforms
+from .points import refill_column
+from .quantiles.elementary import exponential_quantile, normal_quantile
+from .states import (
     BUFFER,
-    CURSORS_AT,
-    EXPONENTIALS_AT,
-    NORMALS_AT,
-    UNIFORMS_AT,
-    refill_exponentials,
-    refill_normals,
-    refill_uniforms,
-)
-from .points import (
     COLUMNS_AT,
     COORDINATE,
+    CURSORS,
+    CURSORS_AT,
+    EXPONENTIALS_AT,
     FILLED,
+    KINDS,
+    NORMALS_AT,
     POINT,
-    POINT_CURSORS,
+    SEED_WORDS,
+    SLOT_WORDS,
+    SLOTS,
     TABLES_AT,
     TILE,
     TILE_AT,
-    initial_points,
-    refill_column,
+    UNIFORMS_AT,
+    check_kind,
 )
-from .quantiles.elementary import exponential_quantile, normal_quantile
-from .tables import READY, SLOT_WORDS, piece_of, place_in_piece, polynomial, slot_of
+from .tables import READY, piece_of, place_in_piece, polynomial, slot_of
 from .typed import Function, inline, intrinsic
-
-#: Kinds of streams, and how many cursors they have.
-CURSORS = {"mc": lanes.CURSORS, "rqmc": POINT_CURSORS}
 
 _I64 = ir.IntType(64)
 _POINTER = types.CPointer(types.float64)
-_UNIFORM, _NORMAL, _EXPONENTIAL = range(lanes.CURSORS)
+_UNIFORM, _NORMAL, _EXPONENTIAL = range(CURSORS)
 _BELOW_ONE = 1.0 - 2.0**-53
-
-
-def initial_state(
-    entropy: int | Sequence[int] | None, stream: int, block: int, kind: str = "mc", first: int = 0
-) -> NDArray[np.float64]:
-    """State of a stream at the beginning of a block: a pure function of its arguments.
-
-    Parameters
-    ----------
-    entropy
-        Seed of the run, as `numpy.random.SeedSequence` takes it.
-    stream, block
-        Which stream, and which block of it; any two pairs give independent sequences.
-    kind : {"mc", "rqmc"}
-        Where the numbers come from.
-    first
-        For ``"rqmc"``: the number in its stream of the block's first draw. All points of a stream belong to one
-        randomization; ``block`` keys only what lies beyond the last coordinate.
-
-    Returns
-    -------
-    ndarray
-        float64, of a length that depends on ``kind``; compiled code advances it in place.
-    """
-    _check(kind)
-    if kind == "mc":
-        return lanes.initial_state(entropy, stream, block)
-    return initial_points(entropy, stream, block, first)
-
-
-def _check(kind: str) -> None:
-    if kind not in CURSORS:
-        raise ValueError(f"kind={kind!r} is no kind of stream; there are {', '.join(map(repr, CURSORS))}")
 
 
 class Stream(types.Type):  # type: ignore[misc]
@@ -141,14 +102,14 @@ def opener(kind: str) -> Any:
     intrinsic
         To be called in compiled code with a pointer (``CPointer(float64)``) to a state vector; gives the ``rng``.
     """
-    _check(kind)
+    check_kind(kind)
     stream = Stream(kind)
 
     @intrinsic
     def open_stream(typingctx: Any, pointer: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            cursors = cgutils.alloca_once(builder, _I64, size=_I64(CURSORS[kind]))
-            _copy_words(builder, _kept_cursors(builder, args[0]), cursors, CURSORS[kind])
+            cursors = cgutils.alloca_once(builder, _I64, size=_I64(KINDS[kind]))
+            _copy_words(builder, _kept_cursors(builder, args[0]), cursors, KINDS[kind])
             value = cgutils.create_struct_proxy(stream)(context, builder)
             value.state, value.cursors = args[0], cursors
             return value._getvalue()
@@ -158,13 +119,38 @@ def opener(kind: str) -> Any:
     return open_stream
 
 
+def beginner(kind: str) -> Any:
+    """Give the compiled function ``begin(state, seed)``: let a state that was used before begin as `states.seeds` says.
+
+    Both are pointers. What a table of quantiles holds depends on the draws before, so tables are emptied.
+    """
+    check_kind(kind)
+    return _begin_points if kind == "rqmc" else _copy_seed
+
+
+@_jit.inner
+def _copy_seed(state: Any, seed: Any) -> None:
+    into, source = carray(state, (SEED_WORDS,)), carray(seed, (SEED_WORDS,))
+    for i in range(SEED_WORDS):
+        into[i] = source[i]
+
+
+@_jit.inner
+def _begin_points(state: Any, seed: Any) -> None:
+    _copy_seed(state, seed)
+    words = carray(state, (TABLES_AT + SLOTS * SLOT_WORDS,))
+    for slot in range(TABLES_AT, TABLES_AT + SLOTS * SLOT_WORDS, SLOT_WORDS):
+        if words[slot] != 0.0:  # as it is where a slot has been looked at
+            words[slot : slot + SLOT_WORDS] = 0.0
+
+
 @intrinsic
 def close_stream(typingctx: Any, rng: Any) -> Any:
     """Write the cursors back to the state: a stream opened on it again goes on from here."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         value = cgutils.create_struct_proxy(rng)(context, builder, args[0])
-        _copy_words(builder, value.cursors, _kept_cursors(builder, value.state), CURSORS[rng.kind])
+        _copy_words(builder, value.cursors, _kept_cursors(builder, value.state), KINDS[rng.kind])
         return context.get_dummy_value()
 
     return types.none(rng), codegen

@@ -36,17 +36,10 @@ import numpy as np
 from numba import carray
 
 from .bits import as_bits, as_float
+from .states import OCTAVES, PIECE_WORDS, PIECES, SLOT_HEADER, SLOT_WORDS, SLOTS
 from .typed import inline
 
-OCTAVES = 24
-PIECES_AN_OCTAVE = 8
-_PIECES = OCTAVES * PIECES_AN_OCTAVE
-_DEGREE = 7
-_PIECE_WORDS = _DEGREE + 2
-_HEADER = 8
-SLOTS = 16
-SLOT_WORDS = _HEADER + 2 * _PIECES * _PIECE_WORDS
-TABLE_WORDS = SLOTS * SLOT_WORDS
+_DEGREE = PIECE_WORDS - 2
 
 _DUE = 24.0
 _LEAD, _LONGEST_LEAD = 8.0, 1e6
@@ -79,7 +72,7 @@ def piece_of(t: float) -> int:
     if not _SMALLEST <= size < 0.5:
         return -1
     i = (as_bits(size) >> 49) - _FIRST_BITS
-    return int(_HEADER + _PIECE_WORDS * (i if t > 0.0 else i + _PIECES))
+    return int(SLOT_HEADER + PIECE_WORDS * (i if t > 0.0 else i + PIECES))
 
 
 @inline
@@ -164,7 +157,7 @@ def refined(quantile: Any, pointer: Any, family: float, t: float, a: float, b: f
     slot = carray(pointer, (SLOT_WORDS,))
     piece = piece_of(t)
     if _belongs(slot, family, a, b, c) and piece >= 0 and _due(slot, piece):
-        _make_polynomial(quantile, slot[piece : piece + _PIECE_WORDS], t, a, b, c)
+        _make_polynomial(quantile, slot[piece : piece + PIECE_WORDS], t, a, b, c)
     value: float = quantile(t, a, b, c)
     return value
 
@@ -201,6 +194,6 @@ def refined_steps(quantile: Any, pointer: Any, family: float, t: float, a: float
     slot = carray(pointer, (SLOT_WORDS,))
     piece = piece_of(t)
     if _belongs(slot, family, a, b, c) and piece >= 0 and _due(slot, piece):
-        _make_steps(quantile, slot[piece : piece + _PIECE_WORDS], t, a, b, c)
+        _make_steps(quantile, slot[piece : piece + PIECE_WORDS], t, a, b, c)
     value: float = quantile(t, a, b, c)
     return value
