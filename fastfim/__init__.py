@@ -15,6 +15,7 @@ from .errors import (
 from .likelihood import Likelihood, interval, positive, real, unit_interval
 from .quantity import Quantity
 from .result import Check, FisherEstimate, Round, load
+from .views import View, Views, views
 
 __version__ = "0.1.0"
 
@@ -32,6 +33,8 @@ __all__ = [
     "Quantity",
     "RegularityWarning",
     "Round",
+    "View",
+    "Views",
     "catalogue",
     "estimate",
     "interval",
@@ -39,4 +42,5 @@ __all__ = [
     "positive",
     "real",
     "unit_interval",
+    "views",
 ]

@@ -13,6 +13,7 @@ The lines say what was estimated and how far to trust it; the table is the matri
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ def summary(result: Any) -> list[str]:
     seed = "" if result.seed is None else f", seed {_integer(result.seed)}"
     error = f"relative error {np.max(result.relative_error):.2g} at {100 * result.confidence:g} % confidence"
     lines = [
-        f"Fisher information{of} at {place(result)}",
+        f"Fisher information{of} at {_place(result)}",
         f"{method}: {effort}{seed}",
         f"{_verdict(result)}: {error}, rtol {result.rtol:g}" + (f", atol {result.atol:g}" if result.atol else ""),
     ]
@@ -54,15 +55,16 @@ def summary(result: Any) -> list[str]:
 _DOUBTS = ("warn", "fail")
 
 
-def place(result: Any) -> str:
-    """Where an estimate (or anything with parameters, theta and points) is: ``a=2, scale=0.5``."""
-    if result.points:
-        return f"{len(result.points)} points"
-    names = notation.shortened(result.parameters)
-    values = notation.shortened([f"{value:g}" for value in result.theta])
-    place = [name if name == notation.ELLIPSIS else f"{name}={v}" for name, v in zip(names, values, strict=False)]
-    known = [f"{name}={value:g} (known)" for name, value in result.fixed.items()]
-    return ", ".join(place + notation.shortened(known))
+def _place(result: Any) -> str:
+    return f"{len(result.points)} points" if result.points else place(result.parameters, result.theta, result.fixed)
+
+
+def place(parameters: tuple[str, ...], theta: Any, fixed: Mapping[str, float]) -> str:
+    """Names and values: ``a=2, scale=0.5 (known)``."""
+    names, values = notation.shortened(parameters), notation.shortened([f"{value:g}" for value in theta])
+    free = [name if name == notation.ELLIPSIS else f"{name}={v}" for name, v in zip(names, values, strict=False)]
+    known = [f"{name}={value:g} (known)" for name, value in fixed.items()]
+    return ", ".join(free + notation.shortened(known))
 
 
 def _verdict(result: Any) -> str:
