@@ -1,42 +1,26 @@
-"""The C signature of a compiled block of work, and the few intrinsics that cross it.
+"""The native signature of a compiled block of work, and the few intrinsics that cross it; `calls` holds what calls it.
 
-Every block, whatever the likelihood, is one native function
-
-    int64 block(double *state, double *theta, int64 *table, int64 n, double *work, double *sums)
-
-``state`` a stream's words, ``theta`` p parameters to draw at and p to differentiate at, ``table`` the words of `words`
-(length of a draw, draws a chunk, constants), ``n`` draws to make, ``work`` and ``sums`` as `fastfim.kernels.Layout`
-says. So nothing is boxed, nothing is allocated, the interpreter's lock is free while a block runs (5 microseconds a
-call), and code can be kept or moved.
+>>> kind_of(("f", 2))
+Array(float64, 2, 'C', False, aligned=True)
 """
 
 from __future__ import annotations
 
-import ctypes
-import pickle
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.np.arrayobj import make_array, populate_array
-from numpy.typing import NDArray
 
 from ._jit import intrinsic
 
 FLOATS = types.CPointer(types.float64)
 INTS = types.CPointer(types.int64)
-SIGNATURE = types.int64(FLOATS, FLOATS, INTS, types.int64, FLOATS, FLOATS)
+SIGNATURE = types.int64(FLOATS, FLOATS, FLOATS, INTS, FLOATS, FLOATS)
 
 _I64, _F64 = ir.IntType(64), ir.DoubleType()
 _WORD = 8
-#: Numba's native convention: (return slot, exception slot, arguments) -> status.
-_NATIVE = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 5, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
-
-
-# ---------------------------------------------------------------- inside compiled code
 
 
 @intrinsic
@@ -74,8 +58,15 @@ def private_copy(p: int) -> Any:
     return copy
 
 
-def unpacker(kinds: tuple[Any, ...], start: int) -> Any:
-    """Intrinsic ``f(table) -> tuple`` of the constants of numba types ``kinds``, whose words begin at ``start``."""
+def kind_of(kind: tuple[str, int]) -> Any:
+    """Numba type of a constant of a `calls.Kind`."""
+    scalar = types.float64 if kind[0] == "f" else types.int64
+    return types.Array(scalar, kind[1], "C") if kind[1] else scalar
+
+
+def unpacker(constants: tuple[tuple[str, int], ...], start: int) -> Any:
+    """Intrinsic ``f(table) -> tuple`` of the constants of these kinds, whose words begin at ``start``."""
+    kinds = tuple(map(kind_of, constants))
     result = types.Tuple(kinds)
 
     @intrinsic
@@ -101,85 +92,3 @@ def unpacker(kinds: tuple[Any, ...], start: int) -> Any:
         return result(INTS), codegen
 
     return unpack
-
-
-# ---------------------------------------------------------------- outside
-
-
-def kinds_of(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Numba types of the constants of a `BoundLikelihood`."""
-
-    def kind(value: Any) -> Any:
-        if isinstance(value, np.ndarray):
-            return types.Array(types.float64 if value.dtype.kind == "f" else types.int64, value.ndim, "C")
-        return types.float64 if isinstance(value, float) else types.int64
-
-    return tuple(kind(value) for value in args)
-
-
-def words(header: tuple[int, ...], args: tuple[Any, ...]) -> NDArray[np.int64]:
-    """``header``, then each constant: a scalar as its bits, an array as its address and shape."""
-    out = list(header)
-    for value in args:
-        if isinstance(value, np.ndarray):
-            out += [value.ctypes.data, *value.shape]
-        else:
-            out.append(int(np.array(value).view(np.int64)))
-    return np.array(out, dtype=np.int64)
-
-
-def entry(compiled: Any) -> Callable[..., None]:
-    """The callable ``run(state, theta, table, n, work, sums)`` of one compiled block.
-
-    Raises what the user's code raised. It keeps ``compiled`` alive.
-    """
-    address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
-    native = _NATIVE(address)
-
-    def run(
-        state: NDArray[np.float64],
-        theta: NDArray[np.float64],
-        table: NDArray[np.int64],
-        n: int,
-        work: NDArray[np.float64],
-        sums: NDArray[np.float64],
-    ) -> None:
-        result, raised = ctypes.c_int64(), ctypes.c_void_p()
-        status = native(
-            ctypes.addressof(result),
-            ctypes.addressof(raised),
-            state.ctypes.data,
-            theta.ctypes.data,
-            table.ctypes.data,
-            n,
-            work.ctypes.data,
-            sums.ctypes.data,
-        )
-        if status:
-            raise _exception(raised)
-
-    run.compiled = compiled  # type: ignore[attr-defined]
-    return run
-
-
-class _Raised(ctypes.Structure):
-    """What compiled code leaves behind its exception slot: a pickled (class, arguments, place)."""
-
-    _fields_: ClassVar = [
-        ("data", ctypes.c_void_p),
-        ("size", ctypes.c_int32),
-        ("hash", ctypes.c_void_p),
-        ("unwrap", ctypes.c_void_p),
-        ("dynamic", ctypes.c_int32),
-    ]
-
-
-def _exception(raised: ctypes.c_void_p) -> Exception:
-    """The exception itself; one whose arguments were computed at run time comes without them."""
-    try:
-        record = _Raised.from_address(raised.value or 0)
-        kind, args, _ = pickle.loads(ctypes.string_at(record.data or 0, record.size))
-        error: Exception = kind(*(() if record.dynamic else args or ()))
-    except Exception:
-        return RuntimeError("compiled code raised an exception")
-    return error

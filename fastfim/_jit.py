@@ -45,6 +45,11 @@ def inner(function: Any) -> Any:
     return njit(**INLINE, **NO_WRAPPERS)(function)
 
 
+def apart(function: Any) -> Any:
+    """Like `inner`, as a function of its own."""
+    return njit(error_model="numpy", fastmath=set(STRICT), **NO_WRAPPERS)(function)
+
+
 def native(signature: Any, function: Any) -> Any:
     """Compile ``function`` for one signature, as an entry by address: without a wrapper for the interpreter."""
     options = {k: v for k, v in INLINE.items() if k != "forceinline"}

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 
 from .errors import LikelihoodError, NonFiniteError
-from .kernels import Block, Chunk, Job, chunks_of
+from .kernels import UNWRITTEN, Block, Chunk, Job, chunks_of
 from .likelihood import Likelihood, location
-from .passes import UNWRITTEN
 
 #: Draws on which hand-written derivatives are held against automatic ones, and how far they may differ.
 FIRST_DRAWS, AGREEMENT = Block(stream=0, number=0, size=64), 1e-6

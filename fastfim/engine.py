@@ -33,12 +33,12 @@ from .diagnosis import check_by_hand, raise_for
 from .errors import ConvergenceWarning, OptionError, RegularityWarning
 from .estimators import Sums
 from .judging import Look, judge
-from .kernels import Block, Job, compile_for, run_block
+from .kernels import Block, Job, compile_for, run_streams
 from .likelihood import BoundLikelihood, Likelihood
 from .options import Options
 from .progress import reporter
 from .result import Check, FisherEstimate, Round
-from .workers import OrderedMap, mapper
+from .workers import Workers, mapper
 
 #: Blocks of each stream that are handed out together: enough to keep workers busy, few enough that the clock is
 #: looked at often and that memory stays at O(streams p^2).
@@ -202,7 +202,7 @@ class _FreshStreams:
     depend on its errors.
     """
 
-    def __init__(self, job: Job, first_stream: int, sums: Sums, ordered_map: OrderedMap) -> None:
+    def __init__(self, job: Job, first_stream: int, sums: Sums, ordered_map: Workers) -> None:
         self.job, self.first, self.sums, self.map = job, first_stream, sums, ordered_map
         self.spent = 0
 
@@ -210,15 +210,14 @@ class _FreshStreams:
         totals = np.zeros((len(self.sums.score), self.job.layout.sums))
         done = 0
         for number, size in enumerate(stopping.blocks(self.sums.draws, self.job.layout.block)):
-            blocks = [Block(self.first + k, number, size, done) for k in range(len(totals))]
-            _add_blocks(self.job, totals, blocks, self.map)
+            _add_blocks(self.job, totals, [Block(self.first, number, size, done)], self.map)
             done += size
         self.spent = done * len(totals)
         return Sums.unpack(totals, self.job.p, done)
 
 
 def _rounds(
-    plan: Plan, options: Options, ordered_map: OrderedMap, deadline: float
+    plan: Plan, options: Options, ordered_map: Workers, deadline: float
 ) -> Iterator[tuple[NDArray[np.float64], int]]:
     """After each round: the sums of every stream, and how many draws a stream they are over.
 
@@ -229,11 +228,7 @@ def _rounds(
     for target in stopping.rounds(options.budget(plan.spent, plan.job.sampling)):
         for sizes in _groups(stopping.blocks(target - done, plan.job.layout.block)):
             firsts = np.cumsum([done, *sizes]).tolist()
-            blocks = [
-                Block(stream, number + k, size, firsts[k])
-                for k, size in enumerate(sizes)
-                for stream in range(options.streams)
-            ]
+            blocks = [Block(0, number + k, size, firsts[k]) for k, size in enumerate(sizes)]
             _add_blocks(plan.job, totals, blocks, ordered_map)
             done, number = firsts[-1], number + len(sizes)
             if perf_counter() > deadline:
@@ -247,12 +242,21 @@ def _groups(sizes: list[int]) -> Iterator[list[int]]:
         yield sizes[k : k + BLOCKS_TOGETHER]
 
 
-def _add_blocks(job: Job, totals: NDArray[np.float64], blocks: list[Block], ordered_map: OrderedMap) -> None:
-    """Add the sums of ``blocks``, which go through the streams in turn, to those of their streams."""
-    for k, sums in enumerate(ordered_map(partial(run_block, job), blocks)):
-        if sums[-1] > 0 or not np.isfinite(sums).all():
-            raise_for(job, blocks[k])
-        totals[k % len(totals)] += sums
+def _add_blocks(job: Job, totals: NDArray[np.float64], blocks: list[Block], ordered_map: Workers) -> None:
+    """Add the sums of ``blocks``, each of all streams, to those of their streams: block by block."""
+    streams = len(totals)
+    share = ordered_map.share(streams, sum(block.size for block in blocks) * job.work)
+    parts = [
+        block._replace(stream=block.stream + k, streams=min(share, streams - k))
+        for block in blocks
+        for k in range(0, streams, share)
+    ]
+    for part, sums in zip(parts, ordered_map(partial(run_streams, job), parts), strict=True):
+        wrong = (sums[:, -1] > 0) | ~np.isfinite(sums).all(axis=1)
+        if wrong.any():
+            raise_for(job, part._replace(stream=part.stream + int(wrong.argmax()), streams=1))
+        first = part.stream - blocks[0].stream
+        totals[first : first + part.streams] += sums
 
 
 def _result(plan: Plan, options: Options, look: Look, history: tuple[Round, ...]) -> FisherEstimate:

@@ -21,28 +21,27 @@ A chunk stays behind in the workspace, which is how `chunks_of` looks at single 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import carray
 from numpy.typing import NDArray
 
-from . import _abi, _jit, autodiff, streams
+from . import calls, streams
 from .errors import LikelihoodError
 from .likelihood import BoundLikelihood, location
-from .passes import Recipe, derivative_pass, draw_pass, prepared
-from .summing import sum_chunk
 
 #: Draws a chunk: enough to amortise a pass, few enough that the chunk stays in the first two caches.
 LONGEST_CHUNK, SHORTEST_CHUNK, CACHED_WORDS = 256, 16, 8192
-#: A call costs some 50 microseconds around the draws, so blocks are long, yet short enough to interrupt.
+#: Blocks are long, yet short enough to interrupt.
 LONGEST_BLOCK, BLOCK_WORDS = 1 << 18, 1 << 20
-HEADER = 2
 #: The ``sampling`` of a job whose draws are there already.
 GIVEN = "given"
+#: Bits of a NaN that no arithmetic makes: fills what a user's function is to fill.
+UNWRITTEN = 0x7FF8_F00D_F00D_F00D
 
 
 @dataclass(frozen=True)
@@ -57,6 +56,8 @@ class Layout:
     p: int
     size: int
     order: int
+    #: Draws a chunk, if not as many as stay in cache.
+    together: int = 0
 
     @property
     def pairs(self) -> int:
@@ -70,7 +71,9 @@ class Layout:
 
     @property
     def chunk(self) -> int:
-        """Draws a chunk: a power of two."""
+        """Draws a chunk: a power of two, unless asked for otherwise."""
+        if self.together:
+            return self.together
         fitting = max(CACHED_WORDS // self.words_a_draw, SHORTEST_CHUNK)
         return int(min(LONGEST_CHUNK, 1 << (fitting.bit_length() - 1)))
 
@@ -84,30 +87,40 @@ class Layout:
         """Length of ``sums``."""
         return self.p + self.pairs * self.order + 1
 
-    def workspace(self) -> NDArray[np.float64]:
-        """An empty ``work``."""
-        return np.empty(self.chunk * self.words_a_draw)
+    def workspace(self, blocks: int = 1) -> NDArray[np.float64]:
+        """An empty ``work``, one row a block."""
+        return np.empty((blocks, self.chunk * self.words_a_draw))
 
     def read(self, work: NDArray[np.float64], count: int) -> Chunk:
-        """Copy the first ``count`` draws of the chunk that a call left in ``work``."""
-        ends = np.cumsum([self.size, 1, self.p]) * self.chunk
-        draws, logpdf, scores, hessians = np.split(work, ends)
+        """Copy the first ``count`` draws of the chunk that each block left in its row of ``work``."""
+        blocks, chunk = len(work), self.chunk
+        ends = (chunk * self.size, chunk * (self.size + 1), chunk * (self.size + 1 + self.p))
+        scores = work[:, ends[1] : ends[2]].reshape(blocks, self.p, chunk)
+        hessians = work[:, ends[2] :].reshape(blocks, -1, chunk)
         return Chunk(
-            draws.reshape(self.chunk, self.size)[:count].copy(),
-            logpdf[:count].copy(),
-            scores.reshape(self.p, self.chunk)[:, :count].T.copy(),
-            hessians.reshape(-1, self.chunk)[:, :count].T.copy() if self.order == 2 else None,
+            work[:, : ends[0]].reshape(blocks, chunk, self.size)[:, :count].copy(),
+            work[:, ends[0] : ends[1]][:, :count].copy(),
+            scores[:, :, :count].transpose(0, 2, 1).copy(),
+            hessians[:, :, :count].transpose(0, 2, 1).copy() if self.order == 2 else None,
         )
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Single draws: ``draws`` (n, size), ``logpdf`` (n,), ``scores`` (n, p), packed ``hessians`` or None."""
+    """Single draws: ``draws`` (n, size), ``logpdf`` (n,), ``scores`` (n, p), packed ``hessians`` or None.
+
+    Of several blocks at once, with a leading axis.
+    """
 
     draws: NDArray[np.float64]
     logpdf: NDArray[np.float64]
     scores: NDArray[np.float64]
     hessians: NDArray[np.float64] | None
+
+    def __getitem__(self, part: Any) -> Chunk:
+        """Some of the blocks, or one: without the first axis."""
+        hessians = None if self.hessians is None else self.hessians[part]
+        return Chunk(self.draws[part], self.logpdf[part], self.scores[part], hessians)
 
     @classmethod
     def joined(cls, chunks: Sequence[Chunk]) -> Chunk:
@@ -128,15 +141,14 @@ class Job:
     Attributes
     ----------
     model, theta
-        The likelihood with its constants and the parameters to differentiate, and one point (all parameters).
+        The likelihood with its constants and the parameters to differentiate; one point (all parameters), or several:
+        shape (m, number of parameters).
     seed
         Entropy of the run.
     order
         1: scores; 2: Hessians too.
     sampling
         ``"mc"`` or ``"rqmc"``: where the random numbers come from; ``"given"``: no draws are made.
-    differentiate_at
-        Where the log density is differentiated, if not at ``theta``: the same draws, seen from another point.
     """
 
     model: BoundLikelihood
@@ -144,7 +156,6 @@ class Job:
     seed: int
     order: int
     sampling: str = "mc"
-    differentiate_at: NDArray[np.float64] | None = None
 
     @property
     def p(self) -> int:
@@ -152,32 +163,42 @@ class Job:
         return len(self.model.wrt)
 
     @property
-    def points(self) -> NDArray[np.float64]:
-        """Where to draw, and behind it where to differentiate."""
-        return np.concatenate([self.theta, self.theta if self.differentiate_at is None else self.differentiate_at])
-
-    @property
     def layout(self) -> Layout:
         """Layout of the job's workspace and sums."""
         return Layout(self.p, self.model.size, self.order)
 
+    @property
+    def work(self) -> int:
+        """What a draw costs, roughly: words of memory that are written or read."""
+        return self.layout.words_a_draw + sum(np.size(value) for value in self.model.args)
+
 
 class Block(NamedTuple):
-    """Which draws: ``size`` of ``stream`` from its ``first`` on, with the random numbers of ``number``."""
+    """Which draws: ``size`` of ``stream`` from its ``first`` on, with the random numbers of ``number``.
+
+    With ``streams`` more than one: the same of the streams that follow.
+    """
 
     stream: int
     number: int
     size: int
     first: int = 0
+    streams: int = 1
 
 
 def run_block(job: Job, block: Block) -> NDArray[np.float64]:
+    """Sums over the draws of a block of one stream; see `run_streams`."""
+    sums: NDArray[np.float64] = run_streams(job, block)[..., 0, :]
+    return sums
+
+
+def run_streams(job: Job, block: Block) -> NDArray[np.float64]:
     """Sums over the draws of a block: a pure function of its arguments, whoever calls it and wherever.
 
     Returns
     -------
     ndarray
-        Laid out as `Layout` says; no check is made that it is finite.
+        For each stream (at each point, if the job has several) what `Layout` says; no check is made that it is finite.
 
     Raises
     ------
@@ -185,19 +206,28 @@ def run_block(job: Job, block: Block) -> NDArray[np.float64]:
         If the user's functions do not compile, or raise.
     """
     layout = job.layout
-    sums = np.zeros(layout.sums)
-    _call(job, _state(job, block), block.size, layout.workspace(), sums)
+    sums = np.zeros((*job.theta.shape[:-1], block.streams, layout.sums))
+    _call(job, layout, _scratch(job.sampling), _seeds(job, block), block.size, layout.workspace(), sums)
     return sums
 
 
 def chunks_of(job: Job, block: Block) -> Iterator[Chunk]:
-    """The draws of the same block one by one, a chunk at a time."""
-    layout = job.layout
-    state, work = _state(job, block), layout.workspace()
+    """The draws of a block of one stream one by one, a chunk at a time."""
+    layout, seeds, source = job.layout, _seeds(job, block), calls.BEGIN
+    state, work = streams.new_state(job.sampling), layout.workspace()
     for done in range(0, block.size, layout.chunk):
         count = min(layout.chunk, block.size - done)
-        _call(job, state, count, work, np.zeros(layout.sums))
-        yield layout.read(work, count)
+        _call(job, layout, state, seeds, count, work, np.zeros(layout.sums), source)
+        source = calls.GO_ON
+        yield layout.read(work, count)[0]
+
+
+def draws_of(job: Job, block: Block) -> Chunk:
+    """All draws of a block, stream by stream."""
+    layout = replace(job.layout, together=block.size)
+    work, sums = layout.workspace(block.streams), np.zeros((block.streams, layout.sums))
+    _call(job, layout, _scratch(job.sampling), _seeds(job, block), block.size, work, sums)
+    return layout.read(work, block.size)
 
 
 def derivatives_at(model: BoundLikelihood, theta: NDArray[np.float64], draws: Any, order: int = 1) -> Chunk:
@@ -222,21 +252,93 @@ def derivatives_at(model: BoundLikelihood, theta: NDArray[np.float64], draws: An
     LikelihoodError
         If the user's functions do not compile, or raise.
     """
-    job = Job(model, theta, seed=0, order=order, sampling=GIVEN)
-    layout = job.layout
-    given = np.array(draws, dtype=np.float64).reshape(-1, layout.size)
-    state, work, sums = streams.initial_state(0, 0, 0), layout.workspace(), np.zeros(layout.sums)
-    chunks = []
-    for first in range(0, max(1, len(given)), layout.chunk):
-        part = given[first : first + layout.chunk]
-        work[: part.size] = part.ravel()
-        _call(job, state, len(part), work, sums)
-        chunks.append(layout.read(work, len(part)))
-    return Chunk.joined(chunks)
+    job = Job(model, theta[None], seed=0, order=order, sampling=GIVEN)
+    given = np.asarray(draws, dtype=np.float64).reshape(-1, model.size)
+    starts, together = range(0, max(1, len(given)), job.layout.chunk), job.layout.chunk
+    return Chunk.joined([differentiated(job, given[first : first + together])[0] for first in starts])
 
 
-def _state(job: Job, block: Block) -> NDArray[np.float64]:
-    return streams.initial_state(job.seed, block.stream, block.number, job.sampling, block.first)
+def differentiated(job: Job, draws: NDArray[np.float64]) -> Chunk:
+    """Log densities and derivatives at the job's points (m, p) of the same draws (n, size), point by point."""
+    layout = replace(job.layout, together=max(1, len(draws)))
+    work, sums = layout.workspace(len(job.theta)), np.zeros((len(job.theta), 1, layout.sums))
+    work[:, : draws.size] = draws.ravel()
+    # a stream is opened, though nothing is taken from it
+    state = _scratch("mc" if job.sampling == GIVEN else job.sampling)
+    _call(job, layout, state, np.zeros((1, 1)), len(draws), work, sums, calls.GIVEN)
+    return layout.read(work, len(draws))
+
+
+_used = threading.local()
+
+
+def _scratch(kind: str) -> NDArray[np.float64]:
+    """State that blocks of this thread begin anew, one after the other."""
+    if not hasattr(_used, kind):
+        setattr(_used, kind, streams.new_state(kind))
+    state: NDArray[np.float64] = getattr(_used, kind)
+    return state
+
+
+def _seeds(job: Job, block: Block) -> NDArray[np.float64]:
+    numbers = range(block.stream, block.stream + block.streams)
+    return streams.seeds(job.seed, numbers, block.number, job.sampling, block.first)
+
+
+def _call(
+    job: Job,
+    layout: Layout,
+    state: NDArray[np.float64],
+    seeds: NDArray[np.float64],
+    size: int,
+    work: NDArray[np.float64],
+    sums: NDArray[np.float64],
+    source: int = calls.BEGIN,
+) -> None:
+    """One call: every point by every seed; a workspace of several rows has one for each."""
+    run, model = compile_for(job.model, job.order, job.sampling), job.model
+    points = np.ascontiguousarray(job.theta)
+    shape = (points.size // points.shape[-1], len(seeds), work.shape[1] * (len(work) > 1), source, layout.sums)
+    table = calls.words((layout.size, layout.chunk, size, *shape), model.args)
+    try:
+        run(state, seeds, points, table, work, sums)
+    except Exception as error:
+        raise LikelihoodError(
+            f"{model.likelihood.name}: sample or logpdf raised {type(error).__name__}: {error} "
+            f"at theta = {job.theta.tolist()}",
+            *location(model.likelihood.sample),
+        ) from error
+
+
+# ---------------------------------------------------------------- what is compiled
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that the code of a block depends on (functions compare by identity); no ``sample`` for given draws."""
+
+    sample: Any
+    logpdf: Any
+    prepare: Any
+    score: Any
+    hessian: Any
+    parameters: int
+    wrt: tuple[int, ...]
+    order: int
+    sampling: str
+    scalar: bool
+    length: int | None
+    kinds: tuple[calls.Kind, ...]
+
+    @property
+    def p(self) -> int:
+        """Parameters to differentiate."""
+        return len(self.wrt)
+
+    @property
+    def selected(self) -> tuple[int, ...] | None:
+        """``wrt``, where it is not simply all parameters."""
+        return None if self.wrt == tuple(range(self.parameters)) else self.wrt
 
 
 def compile_for(model: BoundLikelihood, order: int, sampling: str = "mc") -> Callable[..., None]:
@@ -260,75 +362,13 @@ def compile_for(model: BoundLikelihood, order: int, sampling: str = "mc") -> Cal
         sampling="mc" if given else sampling,
         scalar=likelihood.scalar,
         length=None if callable(likelihood.size) else model.size,
-        kinds=_abi.kinds_of(model.args),
+        kinds=calls.kinds_of(model.args),
     )
     return _compiled(recipe)
 
 
-def _call(job: Job, state: Any, size: int, work: Any, sums: Any) -> None:
-    run, layout, model = compile_for(job.model, job.order, job.sampling), job.layout, job.model
-    try:
-        run(state, job.points, _abi.words((layout.size, layout.chunk), model.args), size, work, sums)
-    except Exception as error:
-        raise LikelihoodError(
-            f"{model.likelihood.name}: sample or logpdf raised {type(error).__name__}: {error} "
-            f"at theta = {job.theta.tolist()}",
-            *location(model.likelihood.sample),
-        ) from error
-
-
-# ---------------------------------------------------------------- what is compiled
-
-
 @lru_cache(maxsize=256)
 def _compiled(recipe: Recipe) -> Callable[..., None]:
-    return native(lambda: _block(recipe), recipe.logpdf)
+    from . import assembly  # imports Numba
 
-
-def native(build: Callable[[], Any], logpdf: Any, of: str = "theta") -> Callable[..., None]:
-    """Compile the block that ``build`` makes around ``logpdf``, differentiated with respect to ``of``.
-
-    Raises
-    ------
-    LikelihoodError
-        On the user's own file and line.
-    """
-    try:
-        dispatcher = _jit.native(_abi.SIGNATURE, build())
-    except Exception as error:
-        reason = autodiff.explain(error, logpdf, of)
-        place = f"{reason.file}:{reason.line}: " if reason.file else ""
-        # the compiler's own account runs to hundreds of lines, and says no more
-        raise LikelihoodError(f"{place}{reason}", reason.file, reason.line) from None
-    return _abi.entry(next(iter(dispatcher.overloads.values())))
-
-
-def _block(recipe: Recipe) -> Callable[..., int]:
-    """The three passes over chunks, around one likelihood."""
-    open_stream, close_stream = streams.opener(recipe.sampling), streams.close_stream
-    private, unpack, offset = _abi.private_copy(recipe.parameters), _abi.unpacker(recipe.kinds, HEADER), _abi.offset
-    draw_chunk, differentiate_chunk = draw_pass(recipe), derivative_pass(recipe)
-    with_prepared = prepared(recipe, autodiff.plain)
-    p, parameters, order, length = recipe.p, recipe.parameters, recipe.order, recipe.length
-
-    def block(state, theta, table, n, work, sums):  # type: ignore[no-untyped-def]
-        size = table[0] if length is None else length
-        chunk = table[1]
-        constants = unpack(table)
-        point = private(theta)
-        args = with_prepared(point, constants)
-        there = offset(theta, parameters)
-        rng = open_stream(state)
-        draws = carray(work, (chunk, size))
-        results = offset(work, chunk * size)
-        done = 0
-        while done < n:
-            m = min(chunk, n - done)
-            draw_chunk(rng, point, args, draws, m)
-            differentiate_chunk(there, constants, draws, results, chunk, m)
-            sum_chunk(work, size, p, order, chunk, m, sums)
-            done += m
-        close_stream(rng)
-        return 0
-
-    return block
+    return assembly.native(lambda: assembly.blocks(recipe), recipe.logpdf)

@@ -8,7 +8,6 @@ densities (chunk), scores (p, chunk), for order 2 also packed Hessians (see `fas
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from numba import carray
 
 from . import _abi, _jit, autodiff, streams
 from .autodiff import reverse
+from .kernels import UNWRITTEN, Recipe
 
 #: Parameters differentiated at once; beyond, one pass over the chunk for each group.
 GRADIENT_LANES = 64
@@ -26,36 +26,6 @@ FIRST_TAPE = 1 << 14
 #: Rows of a Hessian at once: all of them up to this many parameters, else `HESSIAN_ROWS`: two rows compile 3.5 times
 #: faster than eight at p = 60, and run no slower.
 WHOLE_HESSIAN, HESSIAN_ROWS = 12, 2
-#: Bits of a NaN that no arithmetic makes: fills what a user's function is to fill.
-UNWRITTEN = 0x7FF8_F00D_F00D_F00D
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that the code of a block depends on (functions compare by identity); no ``sample`` for given draws."""
-
-    sample: Any
-    logpdf: Any
-    prepare: Any
-    score: Any
-    hessian: Any
-    parameters: int
-    wrt: tuple[int, ...]
-    order: int
-    sampling: str
-    scalar: bool
-    length: int | None
-    kinds: tuple[Any, ...]
-
-    @property
-    def p(self) -> int:
-        """Parameters to differentiate."""
-        return len(self.wrt)
-
-    @property
-    def selected(self) -> tuple[int, ...] | None:
-        """``wrt``, where it is not simply all parameters."""
-        return None if self.wrt == tuple(range(self.parameters)) else self.wrt
 
 
 def prepared(recipe: Recipe, compiler: Callable[..., Any]) -> Any:

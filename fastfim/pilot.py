@@ -5,13 +5,13 @@ The pilot has streams of its own, so that nothing learned from it depends on the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .diagnosis import raise_for
-from .kernels import Block, Chunk, Job, chunks_of
+from .kernels import Block, Chunk, Job, draws_of
 
 Array = NDArray[np.float64]
 
@@ -19,6 +19,8 @@ Array = NDArray[np.float64]
 PILOT_STREAMS, PILOT_DRAWS, LARGEST_SHARE = 16, 256, 0.25
 #: Index of the first stream that the pilot draws from; the run's begin at 0.
 FIRST_STREAM = 2**31
+#: Memory that is filled at once, at most, in words of 8 bytes; draws that are kept in any case.
+WORDS_TOGETHER, LEAST_KEPT = 2**22, 512
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,13 @@ class Pilot:
     ----------
     scores, hessians
         Shapes (streams, n, p) and (streams, n, p (p + 1) / 2), upper triangles row by row; None for a job of order 1.
+    samples
+        Draws of the first streams, (streams, n, size): all streams, unless draws are long.
     """
 
     scores: Array
     hessians: Array | None
+    samples: Array | None = None
 
     @property
     def draws(self) -> int:
@@ -62,11 +67,6 @@ def pilot_draws(budget: int | None) -> int:
     return min(PILOT_DRAWS, 1 << (affordable.bit_length() - 1))
 
 
-def pilot_blocks(draws: int) -> list[Block]:
-    """The blocks of a pilot."""
-    return [Block(FIRST_STREAM + k, 0, draws) for k in range(PILOT_STREAMS)]
-
-
 def draw_pilot(job: Job, draws: int) -> Pilot:
     """Draw and differentiate.
 
@@ -75,16 +75,26 @@ def draw_pilot(job: Job, draws: int) -> Pilot:
     LikelihoodError, NonFiniteError
         As a run would.
     """
-    scores, hessians = [], []
-    for block in pilot_blocks(draws):
-        chunks = list(chunks_of(job, block))
-        if not all(map(_finite, chunks)):
-            raise_for(job, block)
-        scores.append(np.concatenate([chunk.scores for chunk in chunks]))
-        hessians.append([chunk.hessians for chunk in chunks if chunk.hessians is not None])
-    return Pilot(np.array(scores), np.array([np.concatenate(h) for h in hessians]) if job.order == 2 else None)
+    parts: list[Chunk] = []
+    kept = max(LEAST_KEPT // draws, WORDS_TOGETHER // (draws * job.layout.size), 1)
+    together = max(1, WORDS_TOGETHER // (draws * job.layout.words_a_draw))
+    for k in range(0, PILOT_STREAMS, together):
+        block = Block(FIRST_STREAM + k, 0, draws, streams=min(together, PILOT_STREAMS - k))
+        chunk = draws_of(job, block)
+        if not _finite(chunk):
+            _raise_for_first(job, block)
+        parts.append(chunk if k < kept else replace(chunk, draws=chunk.draws[:0]))
+    whole = parts[0] if len(parts) == 1 else Chunk.joined(parts)
+    return Pilot(whole.scores, whole.hessians, whole.draws[:kept])
 
 
 def _finite(chunk: Chunk) -> bool:
     parts = (chunk.draws, chunk.logpdf, chunk.scores, chunk.hessians)
     return all(np.isfinite(part).all() for part in parts if part is not None)
+
+
+def _raise_for_first(job: Job, block: Block) -> None:
+    for k in range(block.streams):
+        single = block._replace(stream=block.stream + k, streams=1)
+        if not _finite(draws_of(job, single)):
+            raise_for(job, single)

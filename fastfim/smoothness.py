@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ParameterError
-from .kernels import Block, Job, chunks_of
-from .pilot import Pilot, pilot_blocks
+from .kernels import Job, differentiated
+from .pilot import Pilot
 
 Array = NDArray[np.float64]
 
@@ -67,18 +67,17 @@ class Smoothness:
 def look(job: Job, pilot: Pilot) -> Smoothness:
     """Compare Hessians of the pilot's draws with secants of their scores."""
     assert pilot.hessians is not None
+    assert pilot.samples is not None
     p, each = job.p, pilot.scores.shape[1]
     wanted = max(LEAST_DRAWS, EVALUATIONS // (4 * p))
-    blocks = pilot_blocks(each)[: max(1, wanted // each)]
-    hessians = pilot.hessians[: len(blocks)].reshape(len(blocks) * each, -1)
+    streams = min(len(pilot.samples), max(1, wanted // each))
+    draws = pilot.samples[:streams].reshape(streams * each, -1)
+    hessians = pilot.hessians[:streams].reshape(streams * each, -1)
     root = np.sqrt((pilot.scores**2).mean(axis=(0, 1)))
     rough, outside = np.zeros(p, dtype=np.int64), np.zeros(p, dtype=np.int64)
     for j in np.flatnonzero(root):
-        step = step_within(job, int(j), root[j])
+        (wide, narrow), left = _secants(job, int(j), step_within(job, int(j), root[j]), draws)
         column = _column(hessians, p, int(j))
-        wide, left_wide = _secants(job, int(j), step, blocks)
-        narrow, left_narrow = _secants(job, int(j), 0.5 * step, blocks)
-        left = left_wide | left_narrow
         scale = root[j] * np.where(root > 0.0, root, np.inf)
         coarse, fine = np.abs(wide - column) / scale, np.abs(narrow - column) / scale
         kinked = ((fine > 0.5 * coarse) & (fine > VISIBLE)).any(axis=1) | ~np.isfinite(fine).all(axis=1)
@@ -114,12 +113,10 @@ def _column(packed: Array, p: int, j: int) -> Array:
     return packed[:, low * p - low * (low - 1) // 2 + high - low]
 
 
-def _secants(job: Job, j: int, step: float, blocks: list[Block]) -> tuple[Array, NDArray[np.bool_]]:
-    """Slopes of the score along parameter j, draw by draw, and which draws have left the support."""
-    sides = []
-    for sign in (1.0, -1.0):
-        there = replace(job, differentiate_at=beside(job, j, sign * step))
-        chunks = [c for block in blocks for c in chunks_of(there, block)]
-        sides.append([np.concatenate([getattr(c, part) for c in chunks]) for part in ("scores", "logpdf")])
-    (up, up_density), (down, down_density) = sides
-    return (up - down) / (2 * step), np.isneginf(up_density) | np.isneginf(down_density)
+def _secants(job: Job, j: int, step: float, draws: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Slopes of each draw's score along parameter j over a step and half of it; which draws leave the support."""
+    steps = step * np.array([1.0, 0.5])
+    there = differentiated(replace(job, theta=np.array([beside(job, j, s) for s in (*steps, *-steps)])), draws)
+    up, down = there.scores[:2], there.scores[2:]
+    left = np.asarray(np.isneginf(there.logpdf).any(axis=0))
+    return (up - down) / (2 * steps)[:, None, None], left

@@ -25,11 +25,12 @@ import numpy as np
 from numba import carray
 from numpy.typing import NDArray
 
-from . import _abi, _jit, autodiff
+from . import _abi, _jit, autodiff, calls
+from .assembly import native
 from .errors import LikelihoodError, OptionError
-from .kernels import native
+from .kernels import Recipe
 from .likelihood import BoundLikelihood, location
-from .passes import Recipe, draw_reader, prepared
+from .passes import draw_reader, prepared
 
 Array = NDArray[np.float64]
 
@@ -110,12 +111,12 @@ def _call(model: BoundLikelihood, theta: Array, draws: Array, order: int, result
             sampling="given",
             scalar=likelihood.scalar,
             length=model.size,
-            kinds=_abi.kinds_of(model.args),
+            kinds=calls.kinds_of(model.args),
         )
     )
-    table = _abi.words((model.size,), model.args)
+    table = calls.words((model.size, len(draws)), model.args)
     try:
-        run(draws, np.array(theta, dtype=np.float64), table, len(draws), results, _UNUSED)
+        run(draws, _UNUSED, np.array(theta, dtype=np.float64), table, results, _UNUSED)
     except Exception as error:
         raise LikelihoodError(
             f"{likelihood.name}: logpdf raised {type(error).__name__}: {error} at theta = {theta.tolist()}",
@@ -133,14 +134,14 @@ def _compiled(recipe: Recipe) -> Callable[..., None]:
 
 def _block(recipe: Recipe) -> Callable[..., int]:
     """With the signature of all blocks: draws where a stream's state would be, results where the workspace would."""
-    private, unpack = _abi.private_copy(recipe.parameters), _abi.unpacker(recipe.kinds, 1)
+    private, unpack = _abi.private_copy(recipe.parameters), _abi.unpacker(recipe.kinds, 2)
     with_prepared = prepared(recipe, autodiff.plain)
     evaluate = (_values if recipe.order == 0 else _derivatives)(recipe)
 
-    def block(draws, theta, table, n, results, unused):  # type: ignore[no-untyped-def]
+    def block(draws, seeds, theta, table, results, unused):  # type: ignore[no-untyped-def]
         point = private(theta)
         args = with_prepared(point, unpack(table))
-        evaluate(carray(draws, (n, table[0])), point, args, results)
+        evaluate(carray(draws, (table[1], table[0])), point, args, results)
         return 0
 
     return block
