@@ -19,6 +19,8 @@ import numpy as np
 
 from .errors import OptionError
 
+OrderedMap = Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]
+
 #: Work (see `Job.work`) below which threads take longer to begin than to do it: a tenth of a millisecond or so.
 ALONE = 2**16
 #: Tasks for each thread: so many that the last one to finish is not waited for long.
