@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from . import smoothness, stopping
+from . import smoothness, stopping, tails
 from .control import ControlVariates, fit
 from .errors import LikelihoodError, NonFiniteError
 from .estimators import ESTIMATORS, Sums, replicates, symmetric
@@ -31,6 +31,7 @@ from .options import Options
 from .pilot import PILOT_DRAWS, Pilot, draw_pilot, pilot_draws
 from .result import Check
 from .smoothness import Smoothness
+from .tails import Tails
 
 #: Parameters up to which ``"auto"`` compiles Hessians; beyond, they take more seconds to compile than they save.
 HESSIAN_UP_TO = 20
@@ -66,6 +67,8 @@ class Plan:
         Draws of the pilot, and the variance of s s^T that it found for independent draws.
     trusted_from
         Draws a stream from which the spread of the streams can be trusted.
+    tails
+        What single draws contribute to the diagonal, by the estimator.
     checks
         What the pilot says.
     sound
@@ -78,6 +81,7 @@ class Plan:
     spent: int = 0
     outer_variance: NDArray[np.float64] | None = None
     trusted_from: int = 0
+    tails: Tails | None = None
     checks: tuple[tuple[str, Check], ...] = ()
     sound: bool = True
 
@@ -156,10 +160,11 @@ def _pilot(job: Job, options: Options) -> tuple[Job, Pilot]:
 
 def _best(job: Job, options: Options, candidates: tuple[str, ...], pilot: Pilot) -> Plan:
     """Of the candidates and samplings, the one with the least price."""
-    prices = {}
+    prices, seen = {}, {}
     for name in candidates:
         wanted = replace(job, order=2 if ESTIMATORS[name].needs_hessian else 1)
         values, scale = _held_out(pilot, name)
+        seen[name] = values
         least = _trusted_from(name, values, scale)
         for sampling, variance in _variances(values, scale, job.sampling).items():
             if (sampling == job.sampling or options.sampling == "auto") and not (
@@ -171,7 +176,14 @@ def _best(job: Job, options: Options, candidates: tuple[str, ...], pilot: Pilot)
                 prices[name, run, least] = _price(variance, least, run, options) + COMPILATION * anew, variance
     estimator, best, least = min(prices, key=prices.__getitem__)
     control = fit(pilot) if ESTIMATORS[estimator].needs_pilot else None
-    return Plan(best, estimator, control, pilot.draws, pilot.outer_variance, least)
+    heavy = tails.look(_diagonals(seen[estimator]))
+    return Plan(best, estimator, control, pilot.draws, pilot.outer_variance, least, heavy)
+
+
+def _diagonals(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sizes of what single draws (streams, n, p, p) contribute to the diagonal, shape (draws, p)."""
+    diagonals: NDArray[np.float64] = np.abs(np.diagonal(values, axis1=2, axis2=3)).reshape(-1, values.shape[-1])
+    return diagonals
 
 
 def _price(variance: float, least: int, job: Job, options: Options) -> float:

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import stopping
+from . import stopping, verdicts
 from .catalogue import catalogue
 from .choice import Plan, plan_for
 from .diagnosis import check_by_hand, raise_for
@@ -178,7 +178,7 @@ def _run(model: BoundLikelihood, theta: NDArray[np.float64], options: Options) -
             sums, rounds = Sums.unpack(totals, plan.job.p, draws), len(history) + 1
             again = _FreshStreams(plan.job, options.streams * rounds, sums, ordered_map)
             fresh = again if _room_for_doubt(options, plan, draws) and perf_counter() < deadline else None
-            look = judge(sums, options, plan, rounds, fresh)
+            look = judge(sums, options, plan, look, fresh)
             plan = replace(plan, spent=plan.spent + again.spent)
             history.append(Round(look.draws + plan.spent, perf_counter() - started, look.relative_error))
             report(history[-1].draws, look.relative_error)
@@ -262,7 +262,7 @@ def _add_blocks(job: Job, totals: NDArray[np.float64], blocks: list[Block], orde
 def _result(plan: Plan, options: Options, look: Look, history: tuple[Round, ...]) -> FisherEstimate:
     job, draws, seconds = plan.job, history[-1].draws, history[-1].seconds
     message = _message(options, plan, look, history[-1])
-    checks = dict(plan.checks) | look.checks(job.model.parameters)
+    checks = verdicts.of(plan, look)
     if look.unsound or not plan.sound or any(check.verdict == "warn" for _, check in plan.checks):
         warnings.warn(_worst(checks) or message, RegularityWarning, stacklevel=4)
     elif not look.converged and options.draws is None:

@@ -58,6 +58,12 @@ class Sums:
     outer: Array
     negative_hessian: Array | None = None
 
+    def __sub__(self, other: Sums) -> Sums:
+        """The sums over the draws that ``other`` does not have."""
+        ours, theirs = self.negative_hessian, other.negative_hessian
+        hessian = None if ours is None or theirs is None else ours - theirs
+        return Sums(self.draws - other.draws, self.score - other.score, self.outer - other.outer, hessian)
+
     @classmethod
     def unpack(cls, totals: Array, p: int, draws: int) -> Sums:
         """Read rows of (s, packed Y, packed N if there, one count): upper triangles row by row, one row a stream."""

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from . import estimators, soundness, stopping, target
+from . import estimators, soundness, stopping, tails, target
 from .choice import Plan
 from .estimators import Sums
 from .options import Options
-from .result import Check
 from .soundness import Finding
+from .tails import Judgement
 
 Array = NDArray[np.float64]
 
@@ -39,10 +39,12 @@ class Look:
 
     Attributes
     ----------
-    draws
-        Draws of all streams.
-    matrices, standard_error
-        One estimate a stream (K, p, p), and the error of their mean (p, p).
+    sums, draws
+        What the round came to, and the draws of all streams.
+    own
+        What each round's own draws say of the diagonal: arrays (K, p).
+    matrices, standard_error, scale
+        One estimate a stream (K, p, p), the error of their mean and the scale of the entries (p, p).
     relative_error, variance_reduction
         As in `FisherEstimate`.
     projected_draws
@@ -51,47 +53,52 @@ class Look:
         Draws a stream that the error bar needs (None without control variates, infinite where no number will do).
     findings, confirmed
         Tests of the identities, and which of them failed on fresh streams too.
+    tail
+        What is to be said of the tails, if single draws have been looked at.
     converged, ended
         Whether the tolerance is met soundly, and whether the run is over.
     """
 
+    sums: Sums
+    own: tuple[Array, ...]
     draws: int
     matrices: Array
     standard_error: Array
+    scale: Array
     relative_error: float
     variance_reduction: float
     projected_draws: float
     findings: Mapping[str, Finding]
     trusted_from: float | None
     confirmed: frozenset[str]
+    tail: Judgement | None
     converged: bool
     ended: bool
 
     @property
     def unsound(self) -> bool:
-        """Whether an identity is known to fail."""
-        return bool(self.confirmed)
+        """Whether an identity is known to fail, or the error bar."""
+        return bool(self.confirmed) or (self.tail is not None and self.tail.state == "infinite")
 
     @property
     def pending(self) -> bool:
         """Whether a test is suspicious or could not be made."""
-        return any(finding.verdict != "pass" for finding in self.findings.values())
+        doubtful = self.tail is not None and self.tail.state != "sound"
+        return doubtful or any(finding.verdict != "pass" for finding in self.findings.values())
+
+    @property
+    def roots(self) -> Array:
+        """Square roots of the information's diagonal, as the scale of ``rtol`` has it (p,)."""
+        return np.sqrt(np.diagonal(self.scale))
 
     @property
     def normal(self) -> bool:
         """Whether there are draws enough for stream means to be close to normal."""
         return self.trusted_from is None or self.draws >= self.trusted_from * len(self.matrices)
 
-    def checks(self, parameters: tuple[str, ...]) -> dict[str, Check]:
-        """The findings in words."""
-        checks = {name: _check(name, f, name in self.confirmed, parameters) for name, f in self.findings.items()}
-        if self.trusted_from is not None:
-            checks["tails"] = _tails(self.trusted_from, self.normal)
-        return checks
 
-
-def judge(sums: Sums, options: Options, plan: Plan, rounds: int, fresh: Callable[[], Sums] | None) -> Look:
-    """Look at a run after a round.
+def judge(sums: Sums, options: Options, plan: Plan, before: Look | None, fresh: Callable[[], Sums] | None) -> Look:
+    """Look at a run after a round, with the look after the round ``before``.
 
     ``fresh()`` gives as many draws from streams that nothing has been seen of; None where the budget has no room.
     """
@@ -104,23 +111,39 @@ def judge(sums: Sums, options: Options, plan: Plan, rounds: int, fresh: Callable
     draws = sums.draws * options.streams
     settled = all(finding.verdict == "pass" for finding in findings.values())
     settled = settled and sums.draws >= (_needed(plan) or 0.0)
+    own = (() if before is None else before.own) + (_own(sums, plan, before),)
+    tail = None if plan.tails is None or plan.control is not None else tails.judge(plan.tails, own, sums.draws)
+    settled = settled and (tail is None or tail.state == "sound")
     projected = stopping.projected_draws(draws, half_width, goal, options.rtol, options.atol)
     converged = within and settled and plan.sound
     given_up = _given_up(options, draws, projected, settled)
-    enough = converged and options.draws is None and rounds >= stopping.ROUNDS_AT_LEAST
+    enough = converged and options.draws is None and len(own) >= stopping.ROUNDS_AT_LEAST
+    unsound = bool(confirmed) or not plan.sound or (tail is not None and tail.state == "infinite")
     return Look(
+        sums=sums,
+        own=own,
         draws=draws,
         matrices=matrices,
         standard_error=error,
+        scale=scale,
         relative_error=stopping.relative_error(half_width, goal),
         variance_reduction=_variance_reduction(sums, plan, scale, error),
         projected_draws=projected,
         findings=findings,
         trusted_from=_needed(plan),
         confirmed=confirmed,
+        tail=tail,
         converged=converged,
-        ended=enough or bool(confirmed) or given_up or not plan.sound,
+        ended=enough or unsound or given_up,
     )
+
+
+def _own(sums: Sums, plan: Plan, before: Look | None) -> Array:
+    """Stream means of what this round's own draws say of the diagonal, by the estimator (K, p)."""
+    new = sums if before is None else sums - before.sums
+    name = "score" if plan.estimator == "covariance" else plan.estimator
+    means: Array = np.diagonal(estimators.replicates(new, name, plan.control), axis1=1, axis2=2)
+    return means
 
 
 def _aim(options: Options, matrices: Array, error: Array, scale: Array) -> tuple[Array, Array]:
@@ -131,10 +154,16 @@ def _aim(options: Options, matrices: Array, error: Array, scale: Array) -> tuple
 
 
 def _test(sums: Sums, estimator: str, fresh: Callable[[], Sums] | None) -> tuple[dict[str, Finding], frozenset[str]]:
-    """Test every identity; of those suspected only the verdict of fresh streams counts."""
+    """Test every identity; of those suspected only the verdict of fresh streams counts.
+
+    Where there is no room for these, a suspicion so strong that both tests would have to err stands for itself.
+    """
     findings = {name: test(sums) for name, test in ASSUMES[estimator].items()}
     suspected = [name for name, finding in findings.items() if finding.verdict == "fail"]
-    if not suspected or fresh is None:
+    if fresh is None:
+        outright = soundness.SUSPICION * soundness.CONFIRMATION
+        return findings, frozenset(name for name in suspected if findings[name].p_value < outright)
+    if not suspected:
         return findings, frozenset()
     others = fresh()
     findings |= {name: ASSUMES[estimator][name](others, soundness.CONFIRMATION) for name in suspected}
@@ -158,52 +187,7 @@ def _variance_reduction(sums: Sums, plan: Plan, scale: Array, error: Array) -> f
     return float((plain[known] / error[known] ** 2).min(initial=np.inf)) if known.any() else float("nan")
 
 
-# ---------------------------------------------------------------- in words
-
-_MEANING = {
-    "mean_score": (
-        "the mean score is zero",
-        "the mean score is not zero: sampler and log density disagree, a normalizing constant that depends on theta "
-        "is missing (estimator='covariance' does without it), or the support moves with theta",
-    ),
-    "information_equality": (
-        "outer product and Hessian agree",
-        "the mean outer product of the score differs from minus the mean Hessian: sampler and log density disagree, or "
-        "the log density has a kink in theta",
-    ),
-}
-
-
-def _check(name: str, finding: Finding, confirmed: bool, parameters: tuple[str, ...]) -> Check:
-    sound, broken = _MEANING[name]
-    where = " x ".join(parameters[i] for i in finding.entry)
-    if confirmed:
-        return Check(
-            finding.figure, finding.p_value, "fail", f"{broken} (largest for {where}, confirmed on fresh streams)"
-        )
-    if finding.verdict == "fail":
-        return Check(
-            finding.figure, finding.p_value, "warn", f"suspected, not confirmed: {broken} (largest for {where})"
-        )
-    if finding.verdict == "skipped":
-        few = "too few events: next to no draw says anything about it, or its score is the same for every draw"
-        return Check(finding.figure, finding.p_value, "skipped", f"{few} ({where})")
-    return Check(finding.figure, finding.p_value, "pass", sound)
-
-
 def _needed(plan: Plan) -> float | None:
     if plan.control is None:
         return None
     return float("inf") if plan.trusted_from and plan.job.sampling == "rqmc" else float(plan.trusted_from)
-
-
-def _tails(least: float, normal: bool) -> Check:
-    """The check on the error bar itself."""
-    if normal:
-        return Check(least, float("nan"), "pass", "stream means are close to normal")
-    message = "the error bar rests on the few draws in the tails, and its intervals cover less than they say; "
-    if least == float("inf"):
-        message += "no number of draws mends that for control variates under quasi-Monte Carlo: take sampling='mc'"
-    else:
-        message += f"some {least:,.0f} draws a stream would do"
-    return Check(least, float("nan"), "warn", message)
