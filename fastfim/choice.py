@@ -22,15 +22,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from . import smoothness, stopping, tails
+from . import preview, stopping, tails
 from .control import ControlVariates, fit
 from .errors import LikelihoodError, NonFiniteError
 from .estimators import ESTIMATORS, Sums, replicates, symmetric
 from .kernels import Job
 from .options import Options
 from .pilot import PILOT_DRAWS, Pilot, draw_pilot, pilot_draws
+from .preview import Preview
 from .result import Check
-from .smoothness import Smoothness
 from .tails import Tails
 
 #: Parameters up to which ``"auto"`` compiles Hessians; beyond, they take more seconds to compile than they save.
@@ -50,7 +50,6 @@ BEYOND_BUDGET = 1e12
 COMPILATION = 2.0**20
 #: Budgets below this leave nothing for a pilot.
 LEAST_BUDGET = 2048
-NAME = "smoothness"
 
 
 @dataclass(frozen=True)
@@ -106,42 +105,70 @@ def plan_for(job: Job, options: Options) -> Plan:
     except (LikelihoodError, NonFiniteError) as error:
         # whatever is wrong with the likelihood itself will be met again by the score
         return _score_only(job, options, f"no Hessian: {error}")
-    usable, check = _look(second, pilot)
-    candidates = ("score", "hessian", "bartlett") if usable else ("score",)
-    plan = _best(second, options, candidates, pilot)
-    return replace(plan, checks=((NAME, check),), sound=check.verdict != "fail")
+    seen = preview.look(second, pilot)
+    candidates = ("score", "hessian", "bartlett") if seen.usable else ("score",)
+    return _with(seen, _best(second, options, candidates, pilot))
+
+
+def _with(seen: Preview, plan: Plan) -> Plan:
+    return replace(plan, checks=tuple(seen.checks.items()), sound=seen.sound)
 
 
 def _named(job: Job, options: Options) -> Plan:
-    """The estimator that was asked for; a pilot if it needs one, or if Hessians have to be looked at."""
+    """The estimator that was asked for."""
     estimator = ESTIMATORS[options.estimator]
-    sampling = "mc" if options.sampling == "auto" and not estimator.needs_pilot else options.sampling
-    options = replace(options, sampling=sampling)
-    job = replace(job, order=2 if estimator.needs_hessian else 1)
-    if not estimator.needs_hessian and sampling == "mc":
-        return Plan(replace(job, sampling=sampling), options.estimator)
-    job, pilot = _pilot(job, options)
+    if options.sampling == "auto" and not estimator.needs_pilot:
+        options = replace(options, sampling="mc")
+    if not estimator.needs_hessian:
+        return _by_scores(replace(job, sampling=options.sampling), options)
+    job, pilot = _pilot(replace(job, order=2), options)
     plan = _best(job, options, (options.estimator,), pilot)
-    if not estimator.needs_hessian or job.p > HESSIAN_UP_TO:
+    if job.p > HESSIAN_UP_TO:
         return plan
-    usable, check = _look(job, pilot)
-    if not usable and check.verdict != "skipped":
-        check = replace(check, verdict="fail")
-    return replace(plan, checks=((NAME, check),), sound=usable or check.verdict == "skipped")
+    return _with(_strict(preview.look(job, pilot)), plan)
 
 
-def _look(job: Job, pilot: Pilot) -> tuple[bool, Check]:
-    """Whether Hessians may be used, and why."""
-    try:
-        seen = smoothness.look(job, pilot)
-    except LikelihoodError as error:
-        return False, _skipped(f"logpdf fails near theta: {error}")
-    return seen.smooth and seen.support_is_fixed, _check(seen, job.model.parameters)
+def _strict(seen: Preview) -> Preview:
+    """Kinks are no matter of choice where Hessians were asked for."""
+    kinked = seen.checks[preview.SMOOTHNESS].verdict == "warn"
+    check = replace(seen.checks[preview.SMOOTHNESS], verdict="fail")
+    return replace(seen, sound=False, checks=seen.checks | {preview.SMOOTHNESS: check}) if kinked else seen
+
+
+def _by_scores(job: Job, options: Options) -> Plan:
+    """``score`` or ``covariance``. The pilot shows what quasi-Monte Carlo is worth, and else only serves the checks."""
+    plan = Plan(job, options.estimator)
+    budget = options.draws or options.max_draws
+    few = budget is not None and budget < LEAST_BUDGET
+    if few and job.sampling == "mc":
+        return _with(preview.nothing(f"no pilot with less than {LEAST_BUDGET} draws"), plan)
+    seen, pilot = _preview(job, options, few)
+    if job.sampling == "rqmc":
+        plan = replace(plan, spent=pilot.draws, outer_variance=pilot.outer_variance)
+    scores = pilot.scores.reshape(pilot.draws, -1)
+    if options.estimator == "covariance":
+        seen, scores = preview.of_covariance(seen), scores - scores.mean(axis=0)
+    return replace(_with(seen, plan), tails=tails.look(scores**2))
+
+
+def _preview(job: Job, options: Options, few: bool) -> tuple[Preview, Pilot]:
+    """A look at the pilot with Hessians if they can be had, and at scores alone if not."""
+    if few:
+        reason = f"no Hessians with less than {LEAST_BUDGET} draws"
+    elif job.p > HESSIAN_UP_TO:
+        reason = f"more than {HESSIAN_UP_TO} parameters"
+    else:
+        try:
+            second, pilot = _pilot(replace(job, order=2), options)
+            return preview.look(second, pilot), pilot
+        except (LikelihoodError, NonFiniteError) as error:
+            reason = f"no Hessian: {error}"
+    return preview.nothing(reason), _pilot(job, options)[1]
 
 
 def _score_only(job: Job, options: Options, reason: str) -> Plan:
     sampling = "mc" if options.sampling == "auto" else options.sampling
-    return Plan(replace(job, sampling=sampling), "score", checks=((NAME, _skipped(reason)),))
+    return _with(preview.nothing(reason), Plan(replace(job, sampling=sampling), "score"))
 
 
 def _pilot(job: Job, options: Options) -> tuple[Job, Pilot]:
@@ -247,28 +274,3 @@ def _each_draw(pilot: Pilot) -> Sums:
     scores = pilot.scores.reshape(-1, p)
     negative = None if pilot.hessians is None else symmetric(-pilot.hessians.reshape(len(scores), -1), p)
     return Sums(1, scores, scores[:, :, None] * scores[:, None, :], negative)
-
-
-# ---------------------------------------------------------------- in words
-
-
-def _skipped(reason: str) -> Check:
-    return Check(float("nan"), float("nan"), "skipped", f"not looked at ({reason}); the score does not need it")
-
-
-def _check(seen: Smoothness, parameters: tuple[str, ...]) -> Check:
-    if not seen.support_is_fixed:
-        j, worst = int(seen.outside.argmax()), int(seen.outside.max())
-        message = (
-            f"the support moves with {parameters[j]}: {worst} of {seen.draws} draws leave it at a small step; "
-            "the score does not define the information there, and no estimator is right"
-        )
-        return Check(worst / seen.draws, float("nan"), "fail", message)
-    j, share = int(seen.rough.argmax()), float(seen.rough.max() / seen.draws)
-    if seen.smooth:
-        return Check(share, float("nan"), "pass", "Hessians agree with secants of the score, draw by draw")
-    message = (
-        f"the log density has kinks in {parameters[j]} ({100 * share:.2g} % of draws within a small step): "
-        "minus the mean Hessian is not the information; the score is right"
-    )
-    return Check(share, float("nan"), "warn", message)

@@ -263,7 +263,8 @@ def _result(plan: Plan, options: Options, look: Look, history: tuple[Round, ...]
     job, draws, seconds = plan.job, history[-1].draws, history[-1].seconds
     message = _message(options, plan, look, history[-1])
     checks = verdicts.of(plan, look)
-    if look.unsound or not plan.sound or any(check.verdict == "warn" for _, check in plan.checks):
+    altered = options.estimator == "auto" and any(check.verdict == "warn" for _, check in plan.checks)
+    if look.unsound or not plan.sound or altered:
         warnings.warn(_worst(checks) or message, RegularityWarning, stacklevel=4)
     elif not look.converged and options.draws is None:
         warnings.warn(message, ConvergenceWarning, stacklevel=4)

@@ -161,8 +161,7 @@ def _test(sums: Sums, estimator: str, fresh: Callable[[], Sums] | None) -> tuple
     findings = {name: test(sums) for name, test in ASSUMES[estimator].items()}
     suspected = [name for name, finding in findings.items() if finding.verdict == "fail"]
     if fresh is None:
-        outright = soundness.SUSPICION * soundness.CONFIRMATION
-        return findings, frozenset(name for name in suspected if findings[name].p_value < outright)
+        return findings, frozenset(name for name in suspected if findings[name].p_value < soundness.OUTRIGHT)
     if not suspected:
         return findings, frozenset()
     others = fresh()

@@ -34,6 +34,8 @@ from .estimators import Sums
 Array = NDArray[np.float64]
 
 SUSPICION, CONFIRMATION = 1e-3, 1e-2
+#: Level of a test that cannot be confirmed: both would have to err.
+OUTRIGHT = SUSPICION * CONFIRMATION
 #: Informative draws a stream below which nothing is tested.
 EVENTS = 5
 #: Means below this share of the score's size are rounding.

@@ -7,15 +7,19 @@ warns in ``checks``, and leaves the run as it is.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from . import identifiability
-from .choice import Plan
 from .identifiability import CLEAR, ILL_CONDITIONED, Identifiability
-from .judging import Look
 from .result import Check
 from .soundness import Finding
 from .tails import LARGEST, MANY_DRAWS, Judgement, Tails
+
+if TYPE_CHECKING:
+    from .choice import Plan
+    from .judging import Look
 
 NAN = float("nan")
 #: Draws that have to carry a sum, were they equal, for its error bar; a run of fewer than `TOO_FEW` says nothing.
@@ -26,7 +30,9 @@ def of(plan: Plan, look: Look) -> dict[str, Check]:
     """Every check of a run, by name."""
     names = plan.job.model.parameters
     checks = dict(plan.checks)
-    checks |= {name: _identity(name, f, name in look.confirmed, names) for name, f in look.findings.items()}
+    for name, finding in look.findings.items():
+        if name not in checks or checks[name].verdict != "fail":  # what the pilot is sure of stands
+            checks[name] = identity(name, finding, name in look.confirmed, names)
     if look.trusted_from is not None:
         checks["tails"] = _residuals(look.trusted_from, look.normal)
     elif look.tail is not None:
@@ -52,7 +58,8 @@ _MEANING = {
 }
 
 
-def _identity(name: str, finding: Finding, confirmed: bool, parameters: tuple[str, ...]) -> Check:
+def identity(name: str, finding: Finding, confirmed: bool, parameters: tuple[str, ...]) -> Check:
+    """What a test of an identity found, ``confirmed`` or only suspected."""
     sound, broken = _MEANING[name]
     where = " x ".join(parameters[i] for i in finding.entry)
     verdict, message = finding.verdict, sound

@@ -190,14 +190,25 @@ def test_a_support_that_moves_never_converges():
         return -log(theta[0]) if x <= theta[0] else -math.inf
 
     uniform = Likelihood(sample, logpdf, parameters=("width",), domain=fastfim.positive)
-    with pytest.warns(ConvergenceWarning, match="checks are not settled"):
-        result = estimate(uniform, (2.0,), rng=0, estimator="score", sampling="mc")
-    assert not result.converged
-    assert result.checks["mean_score"].verdict == "skipped"
-    with pytest.warns(RegularityWarning, match="the support moves with width"):
-        result = estimate(uniform, (2.0,), rng=0)
-    assert not result.converged
-    assert result.checks["smoothness"].verdict == "fail"
+    for estimator in ("auto", "score", "covariance", "hessian"):
+        with pytest.warns(RegularityWarning, match="the support moves with width"):
+            result = estimate(uniform, (2.0,), rng=0, estimator=estimator)
+        assert not result.converged
+        assert result.checks["smoothness"].verdict == "fail"
+
+
+def test_a_sampler_of_the_wrong_shape_is_seen_by_the_score():
+    """A t for a normal with a location alone: the mean score is zero, but E s^2 is not -E H."""
+    model = Likelihood(
+        lambda rng, theta: theta[0] + rng.standard_t(5.0),
+        lambda x, theta: -0.5 * (x - theta[0]) ** 2,
+        parameters=("m",),
+    )
+    for estimator in ("auto", "score"):
+        with pytest.warns(RegularityWarning, match="differs from minus the mean Hessian"):
+            result = estimate(model, (0.0,), rng=0, estimator=estimator)
+        assert not result.converged
+        assert result.checks["mean_score"].verdict == "pass"
 
 
 def test_a_kink_stops_the_hessian_but_not_the_score():
