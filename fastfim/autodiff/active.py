@@ -27,6 +27,7 @@ from numba.core.untyped_passes import ReconstructSSA
 from fastfim._jit import INLINE
 from fastfim.autodiff import (
     elementary,  # noqa: F401 - fills the table
+    linear_algebra,  # noqa: F401 - registers stand-ins
     operations,
     rules,
     selections,  # noqa: F401 - fills the table

@@ -45,12 +45,15 @@ class Operation:
         Compiled function for calls that have a vector of active numbers among their arguments, or ``None``.
     loc
         The place, for messages.
+    always
+        Whether ``vector`` serves every call, also where nothing carries derivatives.
     """
 
     function: Any
     entry: Entry | None
     vector: Any
     loc: Any
+    always: bool = False
 
 
 class OperationType(types.Callable, types.Opaque):  # type: ignore[misc]
@@ -113,7 +116,7 @@ def resolve(context: Any, operation: Operation, args: tuple[Any, ...], kws: dict
     kinds = (*args, *kws.values())
     active = any(isinstance(a, Active) for a in kinds)
     with_array = any(isinstance(a, types.Array) for a in kinds)
-    if any(map(is_vector, kinds)) or (active and (operation.entry is None or with_array)):
+    if operation.always or any(map(is_vector, kinds)) or (active and (operation.entry is None or with_array)):
         return _resolve_vector(context, operation, args, kws)
     if active:
         return _resolve_scalar(operation, args, kws)

@@ -37,7 +37,7 @@ from fastfim.autodiff.rules import ENTRIES, Entry, Refusal, Rule, callables, res
 from fastfim.autodiff.spelled import SPELLED
 from fastfim.autodiff.theta import Theta
 from fastfim.autodiff.unpacking import check_lengths
-from fastfim.autodiff.vectors import VECTOR
+from fastfim.autodiff.vectors import ALWAYS, VECTOR
 
 METHODS = {"sum": np.sum, "mean": np.mean, "max": np.max, "min": np.min, "dot": np.dot, "prod": np.prod}
 METHODS["cumsum"] = np.cumsum
@@ -151,7 +151,7 @@ class Substitution:
             vector = found in VECTOR
         except TypeError:  # not hashable: no function
             return False
-        if self.kind is not None:
+        if self.kind is not None or (vector and found in ALWAYS):
             return entry is not None or vector
         if entry is None or isinstance(entry, Refusal):
             return False
@@ -159,7 +159,8 @@ class Substitution:
 
     def _operation(self, function: Any, loc: Any) -> Operation:
         entry: Entry | None = self.table.get(function)
-        return Operation(function, entry, VECTOR.get(function) or over_elements(function, entry), loc)
+        vector = VECTOR.get(function) or over_elements(function, entry)
+        return Operation(function, entry, vector, loc, function in ALWAYS)
 
     def _refuse_recursion(self, helper: Any, loc: Any) -> None:
         wanted = python_function(self.function)

@@ -26,6 +26,8 @@ UNBOXED: dict[str, Any] = {**_jit.INLINE, **_jit.NO_WRAPPERS}
 
 #: The stand-in of each NumPy function or builtin.
 VECTOR: dict[Any, Any] = {}
+#: Functions whose stand-in also serves where nothing carries derivatives.
+ALWAYS: set[Any] = set()
 
 
 class DualDType:
@@ -54,8 +56,8 @@ def lower_dtype(context: Any, builder: Any, kind: Any, value: Any) -> Any:
     return context.get_dummy_value()
 
 
-def stands_in_for(*functions: Any) -> Callable[[Any], Any]:
-    """Make the decorated overload the stand-in of ``functions``."""
+def stands_in_for(*functions: Any, plain: bool = False) -> Callable[[Any], Any]:
+    """Make the decorated overload the stand-in of ``functions``; with ``plain`` for plain numbers too."""
 
     def register(choose: Any) -> Any:
         def stand_in() -> None: ...
@@ -63,6 +65,7 @@ def stands_in_for(*functions: Any) -> Callable[[Any], Any]:
         stand_in.__name__ = stand_in.__qualname__ = choose.__name__
         overload(stand_in, jit_options=UNBOXED)(choose)
         VECTOR.update(dict.fromkeys(functions, stand_in))
+        ALWAYS.update(functions if plain else ())
         return choose
 
     return register

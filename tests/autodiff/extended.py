@@ -49,6 +49,34 @@ def mp_array(make):
     return made
 
 
+def on_matrices(operation):
+    """An operation of mpmath on its matrices, for arrays of objects."""
+
+    def applied(*arrays):
+        result = operation(*(mpmath.matrix(a.tolist()) for a in arrays))
+        if not isinstance(result, mpmath.matrix):
+            return result
+        rows = np.array([[result[i, j] for j in range(result.cols)] for i in range(result.rows)], dtype=object)
+        return rows[:, 0] if arrays[-1].ndim == 1 else rows
+
+    return applied
+
+
+def slogdet(a):
+    """Sign and logarithm of the absolute value of a determinant in extended precision."""
+    determinant = on_matrices(mpmath.det)(a)
+    return float(mpmath.sign(determinant)), mpmath.log(abs(determinant))
+
+
+LINALG = types.SimpleNamespace(
+    cholesky=on_matrices(mpmath.cholesky),
+    solve=on_matrices(lambda a, b: mpmath.inverse(a) * b),
+    inv=on_matrices(mpmath.inverse),
+    det=on_matrices(mpmath.det),
+    slogdet=slogdet,
+    norm=lambda a: mpmath.sqrt(np.sum(a * a)),
+)
+
 MATH = types.SimpleNamespace(**TABLE, pi=mpmath.pi, e=mpmath.e, inf=mpmath.inf, nan=mpmath.nan)
 NUMPY = types.SimpleNamespace(
     **{name: f for name, f in TABLE.items() if name not in ("pow", "gamma", "lgamma", "erf", "erfc")},
@@ -71,6 +99,7 @@ NUMPY = types.SimpleNamespace(
     pi=mpmath.pi,
     inf=mpmath.inf,
     float64=lambda x: x,
+    linalg=LINALG,
 )
 REPLACED = {"math": MATH, "np": NUMPY, "float": lambda x: x}
 
