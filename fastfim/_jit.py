@@ -17,6 +17,8 @@ from numba import cfunc, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic as _intrinsic
 
+from fastfim._inlining import InlinedCompiler
+
 STRICT = frozenset({"contract", "nsz"})
 SUMMING = STRICT | {"reassoc"}
 
@@ -25,6 +27,9 @@ INLINE: dict[str, Any] = {"error_model": "numpy", "fastmath": set(STRICT), "forc
 
 #: Spares the wrappers through which Python and C call compiled code.
 NO_WRAPPERS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+#: Options of functions that only compiled code calls.
+INNER: dict[str, Any] = {**INLINE, **NO_WRAPPERS, "pipeline_class": InlinedCompiler}
 
 #: Options of functions of our own that stand by themselves; their machine code is kept on disk.
 STANDALONE: dict[str, Any] = {"error_model": "numpy", "fastmath": set(STRICT), "nogil": True, "cache": True}
@@ -42,7 +47,7 @@ def inline(function: Any) -> Any:
 
 def inner(function: Any) -> Any:
     """Like `inline`, for functions that only compiled code calls: no wrappers, which could not box dual numbers."""
-    return njit(**INLINE, **NO_WRAPPERS)(function)
+    return njit(**INNER)(function)
 
 
 def apart(function: Any) -> Any:

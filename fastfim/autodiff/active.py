@@ -24,6 +24,7 @@ from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.untyped_passes import ReconstructSSA
 
+from fastfim._inlining import inlined
 from fastfim._jit import INLINE
 from fastfim.autodiff import (
     elementary,  # noqa: F401 - fills the table
@@ -71,7 +72,7 @@ def _remembered(function: Any, form: str, pipeline: Any, options: dict[str, Any]
     source = python_function(function)
     found = _compiled.get((id(source), form))
     if found is None or found.py_func is not source:
-        found = _compiled[id(source), form] = njit(pipeline_class=pipeline, **options)(source)
+        found = _compiled[id(source), form] = njit(**{**options, "pipeline_class": pipeline})(source)
     return found
 
 
@@ -123,17 +124,19 @@ class SubstituteInPlain(_Substitute):
         return plain(function)
 
 
-def _pipeline(substitute: Any) -> Any:
+def _pipeline(substitute: Any, inner: bool) -> Any:
     class Compiler(CompilerBase):  # type: ignore[misc]
         def define_pipelines(self) -> list[Any]:
             manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
             manager.add_pass_after(substitute, ReconstructSSA)
+            if inner:
+                inlined(manager)
             manager.finalize()
             return [manager]
 
     return Compiler
 
 
-HelperCompiler = _pipeline(SubstituteInHelper)
-TopCompiler = _pipeline(SubstituteInTop)
-PlainCompiler = _pipeline(SubstituteInPlain)
+HelperCompiler = _pipeline(SubstituteInHelper, inner=True)
+TopCompiler = _pipeline(SubstituteInTop, inner=True)
+PlainCompiler = _pipeline(SubstituteInPlain, inner=False)

@@ -22,7 +22,7 @@ from fastfim.autodiff.number import Active
 from fastfim.autodiff.theta import Theta
 
 #: Values that hold dual numbers cannot be boxed, so no Python wrappers are made.
-UNBOXED: dict[str, Any] = {**_jit.INLINE, **_jit.NO_WRAPPERS}
+UNBOXED: dict[str, Any] = _jit.INNER
 
 #: The stand-in of each NumPy function or builtin.
 VECTOR: dict[Any, Any] = {}

@@ -1,0 +1,75 @@
+"""Compile functions that only exist inside their callers: no optimization and no machine code of their own.
+
+Numba optimizes each function it compiles, makes machine code of it, and links its LLVM code into every caller, where it
+is optimized once more.  For a function that is inlined wherever it is called, all but the last is in vain; a density
+with a Cholesky factor calls some fifty of them, and compiles a third faster without::
+
+    square = njit(pipeline_class=InlinedCompiler, no_cpython_wrapper=True, no_cfunc_wrapper=True)(lambda x: x * x)
+
+The code is that of the last optimization either way.  What else goes with machine code is kept: the cell through which
+compiled code finds its Python environment (to print, say) is made, and callers share it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import llvmlite.binding
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler_machinery import FunctionPass, register_pass
+from numba.core.untyped_passes import ReconstructSSA
+
+_ENVIRONMENT = "_ZN08NumbaEnv"
+
+
+class InlinedLibrary(JITCodeLibrary):  # type: ignore[misc]
+    """LLVM code of one function, and of all that it calls, as it comes from lowering."""
+
+    def _optimize_final_module(self) -> None:
+        """Left to the callers."""
+
+    def _finalize_final_module(self) -> None:
+        self._finalize_dynamic_globals()
+        self._verify_declare_only_symbols()
+        self._define_environments()
+        self._finalized = True
+
+    def _define_environments(self) -> None:
+        cells = [v for v in self._final_module.global_variables if v.name.startswith(_ENVIRONMENT)]
+        missing = [str(cell) for cell in cells if not self._codegen._engine.is_symbol_defined(cell.name)]
+        module = llvmlite.binding.parse_assembly("\n".join(missing))
+        module.data_layout, module.triple = self._final_module.data_layout, self._final_module.triple
+        self._codegen._add_module(module)
+        self._finalize_specific()
+
+
+@register_pass(mutates_CFG=False, analysis_only=False)
+class ChooseInlinedLibrary(FunctionPass):  # type: ignore[misc]
+    """Put the code that lowering will make into an `InlinedLibrary`."""
+
+    _name = "choose_inlined_library"
+
+    def __init__(self) -> None:
+        FunctionPass.__init__(self)
+
+    def run_pass(self, state: Any) -> bool:
+        """Make the library, which lowering takes if there is one."""
+        state.library = InlinedLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        return False
+
+
+def inlined(manager: Any) -> Any:
+    """Let a pipeline of passes compile functions for their callers only."""
+    manager.add_pass_after(ChooseInlinedLibrary, ReconstructSSA)
+    return manager
+
+
+class InlinedCompiler(CompilerBase):  # type: ignore[misc]
+    """Numba's compiler, for functions that are inlined into all their callers."""
+
+    def define_pipelines(self) -> list[Any]:
+        """The usual passes, and ours."""
+        manager = inlined(DefaultPassBuilder.define_nopython_pipeline(self.state))
+        manager.finalize()
+        return [manager]
