@@ -29,6 +29,12 @@ def offset(typingctx: Any, pointer: Any, count: Any) -> Any:
     return pointer(pointer, types.int64), lambda context, builder, sig, args: builder.gep(args[0], [args[1]])
 
 
+@intrinsic
+def address(typingctx: Any, array: Any) -> Any:
+    """Pointer to the first element of a float64 array."""
+    return FLOATS(array), lambda context, builder, sig, args: make_array(array)(context, builder, args[0]).data
+
+
 def _array(context: Any, builder: Any, kind: Any, pointer: Any, shape: list[Any]) -> Any:
     """A C-contiguous array value of numba type ``kind`` over memory that it does not own."""
     strides: list[Any] = []

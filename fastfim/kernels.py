@@ -36,6 +36,8 @@ from .likelihood import BoundLikelihood, location
 
 #: Draws a chunk: enough to amortise a pass, few enough that the chunk stays in the first two caches.
 LONGEST_CHUNK, SHORTEST_CHUNK, CACHED_WORDS = 256, 16, 8192
+#: Chunks have room for a multiple of so many draws, as many as a pass may do at once.
+ROOM = 8
 #: Blocks are long, yet short enough to interrupt.
 LONGEST_BLOCK, BLOCK_WORDS = 1 << 18, 1 << 20
 #: The ``sampling`` of a job whose draws are there already.
@@ -71,9 +73,9 @@ class Layout:
 
     @property
     def chunk(self) -> int:
-        """Draws a chunk: a power of two, unless asked for otherwise."""
+        """Draws a chunk, or room for them: a power of two, or as asked for up to a multiple of `ROOM`."""
         if self.together:
-            return self.together
+            return -(-self.together // ROOM) * ROOM
         fitting = max(CACHED_WORDS // self.words_a_draw, SHORTEST_CHUNK)
         return int(min(LONGEST_CHUNK, 1 << (fitting.bit_length() - 1)))
 

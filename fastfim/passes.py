@@ -14,13 +14,16 @@ import numpy as np
 from numba import carray
 
 from . import _abi, _jit, autodiff, streams
-from .autodiff import reverse
+from .autodiff import Dual, Theta, reverse, tiles
 from .kernels import UNWRITTEN, Recipe
+from .tiling import tile_pass
 
 #: Parameters differentiated at once; beyond, one pass over the chunk for each group.
 GRADIENT_LANES = 64
 #: Beyond, scores come from a tape, at a cost that does not grow with their number.
 FORWARD_PARAMETERS = 32
+#: Most parameters for which draws are differentiated several at once.
+TILE_PARAMETERS = 24
 #: Words that a tape has at first.
 FIRST_TAPE = 1 << 14
 #: Rows of a Hessian at once: all of them up to this many parameters, else `HESSIAN_ROWS`: two rows compile 3.5 times
@@ -84,7 +87,35 @@ def draw_reader(recipe: Recipe) -> Any:
 
 def _automatic_pass(recipe: Recipe) -> Any:
     scores_alone = recipe.order == 1 or recipe.hessian is not None
-    return _reverse_pass(recipe) if scores_alone and recipe.p > FORWARD_PARAMETERS else _forward_pass(recipe)
+    if scores_alone and recipe.p > FORWARD_PARAMETERS:
+        return _reverse_pass(recipe)
+    form = _tile_form(recipe) if scores_alone else None
+    tiled = _none_done if form is None else tile_pass(form, recipe)
+    single = _nothing_from if form is not None and not form.diverges else _forward_pass(recipe)
+
+    def automatic(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+        done = tiled(theta, constants, draws, results, chunk, m)
+        single(theta, constants, draws, results, chunk, done, m)
+
+    return _jit.inner(automatic)
+
+
+@_jit.inner
+def _none_done(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+    return 0
+
+
+@_jit.inner
+def _nothing_from(theta, constants, draws, results, chunk, done, m):  # type: ignore[no-untyped-def]
+    pass
+
+
+def _tile_form(recipe: Recipe) -> tiles.TileForm | None:
+    """How a density does several draws at once; what ``prepare`` makes would be eight times as long."""
+    if recipe.p > TILE_PARAMETERS or recipe.prepare is not None:
+        return None
+    theta = Theta(Dual(recipe.p, draws=tiles.DRAWS), recipe.parameters, recipe.selected is not None)
+    return tiles.tile_form(recipe.logpdf, theta, scalar=recipe.scalar, kinds=tuple(map(_abi.kind_of, recipe.kinds)))
 
 
 def _reverse_pass(recipe: Recipe) -> Any:
@@ -127,14 +158,14 @@ def _forward_pass(recipe: Recipe) -> Any:
         step = p if p <= WHOLE_HESSIAN else HESSIAN_ROWS
         lanes, seeds = p, autodiff.seeds(recipe.parameters, p, 2, step, recipe.selected)
 
-    def automatic(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+    def single(theta, constants, draws, results, chunk, done, m):  # type: ignore[no-untyped-def]
         scores = offset(results, chunk)
         hessians = offset(scores, chunk * p)
         densities = carray(results, (m,))
         for first in range(0, p, step):
             active = seeds(theta, first)
             active_args = with_prepared(active, constants)
-            for i in range(m):
+            for i in range(done, m):
                 d = logpdf(draw_of(draws, i), active, *active_args)
                 densities[i] = value(d)
                 if order == 1:
@@ -144,7 +175,7 @@ def _forward_pass(recipe: Recipe) -> Any:
                         store_gradient(d, offset(scores, i), chunk, 0, p)
                     store_hessian(d, offset(hessians, i), chunk, first, p)
 
-    return _jit.inner(automatic)
+    return _jit.inner(single)
 
 
 def _hand_score_pass(recipe: Recipe) -> Any:

@@ -9,11 +9,13 @@ from fastfim.autodiff.active import active, plain
 from fastfim.autodiff.dual import Dual
 from fastfim.autodiff.errors import DifferentiationError, explain
 from fastfim.autodiff.seeds import seeds, store_gradient, store_hessian, value
+from fastfim.autodiff.theta import Theta
 from fastfim.autodiff.variables import variable, variables
 
 __all__ = [
     "DifferentiationError",
     "Dual",
+    "Theta",
     "active",
     "explain",
     "plain",

@@ -33,6 +33,7 @@ from fastfim.autodiff import (
     rules,
     selections,  # noqa: F401 - fills the table
     tuples,  # noqa: F401 - registers types
+    vector_math,  # noqa: F401 - enters the forms for vectors
 )
 from fastfim.autodiff.callgraph import python_function
 from fastfim.autodiff.substitute import Substitution

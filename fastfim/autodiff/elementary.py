@@ -10,6 +10,7 @@ of a limit where there is one (``0.0 ** y``), the mean of both sides for ``abs``
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from fastfim.autodiff.emit import Emitter, Value
 from fastfim.autodiff.numerics.psi import digamma, trigamma
@@ -314,19 +315,22 @@ def gamma(e: Emitter, x: Value) -> Derivatives:
     return value, (lambda: value * psi,), (lambda: value * (psi * psi + e.call(trigamma, x)),)
 
 
+def _log_add(e: Emitter, x: Value, y: Value, exp: Any, log1p: Any, scale: float) -> Derivatives:
+    """``log(exp(x) + exp(y))`` to some base; its derivatives are the shares of the two terms in the sum."""
+    distance = e.select(x == y, 0.0, x - y)  # -inf against -inf
+    ratio = exp(-e.call(math.fabs, distance))
+    larger = 1 / (1 + ratio)
+    smaller, first_is_larger = ratio * larger, distance > 0
+    first, second = e.select(first_is_larger, larger, smaller), e.select(first_is_larger, smaller, larger)
+    spread = scale * (larger * smaller)
+    return e.select(x > y, x, y) + log1p(ratio), (first, second), (spread, lambda: -spread, spread)
+
+
 @rule("numpy.logaddexp")
 def logaddexp(e: Emitter, x: Value, y: Value) -> Derivatives:
-    distance = e.select(x == y, 0.0, x - y)  # -inf against -inf
-    value = e.select(x > y, x, y) + e.call(math.log1p, e.call(math.exp, -e.call(math.fabs, distance)))
-    first, second = (1 / (1 + e.call(math.exp, d)) for d in (-distance, distance))
-    spread = first * second
-    return value, (first, second), (spread, lambda: -spread, spread)
+    return _log_add(e, x, y, lambda v: e.call(math.exp, v), lambda v: e.call(math.log1p, v), 1.0)
 
 
 @rule("numpy.logaddexp2")
 def logaddexp2(e: Emitter, x: Value, y: Value) -> Derivatives:
-    distance = e.select(x == y, 0.0, x - y)
-    value = e.select(x > y, x, y) + e.call(math.log1p, e.call(math.exp2, -e.call(math.fabs, distance))) / LN2
-    first, second = (1 / (1 + e.call(math.exp2, d)) for d in (-distance, distance))
-    spread = LN2 * first * second
-    return value, (first, second), (spread, lambda: -spread, spread)
+    return _log_add(e, x, y, lambda v: e.call(math.exp2, v), lambda v: e.call(math.log1p, v) / LN2, LN2)

@@ -22,8 +22,9 @@ from numba.extending import overload
 
 from fastfim import _jit
 from fastfim.autodiff import rules
-from fastfim.autodiff.number import REAL, Active
-from fastfim.autodiff.operations import Operation
+from fastfim.autodiff.masks import Mask
+from fastfim.autodiff.number import REAL, Active, joint
+from fastfim.autodiff.operations import Operation, select_draws
 from fastfim.autodiff.rules import Choice, Entry, Predicate, Refusal, Rule
 from fastfim.autodiff.theta import Theta
 from fastfim.autodiff.vectors import UNBOXED, DualDType, stands_in_for
@@ -52,7 +53,7 @@ def result_dtype(entry: Entry | None, kinds: tuple[Any, ...]) -> Any:
     """What the result of a function of elements of these types is stored as."""
     if isinstance(entry, Predicate):
         return np.bool_ if entry.truth else np.float64
-    found = next((e for k in kinds if isinstance(e := element(k), Active)), None)
+    found = joint(map(element, kinds))
     return DualDType(found) if found else np.float64
 
 
@@ -277,7 +278,12 @@ def where(a: Any, b: Any, c: Any) -> Any:
     def choose(a: Any, b: Any, c: Any) -> Any:
         return b if a else c
 
+    def choose_by_draw(a: Any, b: Any, c: Any) -> Any:
+        return select_draws(a, b, c)
+
     kinds = (a, b, c)
+    if isinstance(a, Mask) and dimensions(b) == dimensions(c) == 0:
+        return choose_by_draw
     return choose if all(dimensions(kind) == 0 for kind in kinds) else loop(_chosen, None, kinds)
 
 

@@ -73,6 +73,9 @@ SYMBOLS: dict[Any, str] = {
     math.lgamma: "lgamma",
 }
 
+#: Functions that have a form for whole vectors, ``form(emitter, *vectors)`` (see `vector_math`).
+VECTOR_FORMS: dict[Any, Callable[..., Value]] = {}
+
 
 @functools.cache
 def inlined(function: Any) -> Any:
@@ -240,6 +243,8 @@ class Emitter:
         """
         values = self.broadcast(*xs)
         width = values[0].width
+        if width > 1 and function in VECTOR_FORMS:
+            return VECTOR_FORMS[function](self, *values)
         if function in INTRINSICS:
             return self._call_intrinsic(INTRINSICS[function], values)
         target = self._declared(function, len(values))

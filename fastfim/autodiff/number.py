@@ -8,7 +8,7 @@ the rewriting of a user's source are written against `Active` alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from numba import types
@@ -44,6 +44,19 @@ class Active(types.Type):  # type: ignore[misc]
 
     #: Members of a `Theta` of such numbers beside its memory, the place of its first element and its length.
     extra: tuple[tuple[str, types.Type], ...] = ()
+
+    #: How many draws it holds at once (see `fastfim.autodiff.tiles`).
+    draws = 1
+
+    @property
+    def data(self) -> Active | None:
+        """The type of as many plain numbers, where that is not an ordinary float."""
+        return None
+
+    @property
+    def plain(self) -> bool:
+        """Whether these are plain numbers, without derivatives."""
+        return False
 
     @property
     def size(self) -> int:
@@ -87,11 +100,20 @@ class Active(types.Type):  # type: ignore[misc]
 
     def unify(self, context: Any, other: types.Type) -> types.Type | None:
         """A plain number joins as a constant."""
-        return self if isinstance(other, REAL) else None
+        return self if self._takes(other) else None
 
     def can_convert_from(self, context: Any, other: types.Type) -> Any:
         """A plain number converts safely."""
-        return Conversion.safe if isinstance(other, REAL) else None
+        return Conversion.safe if self._takes(other) else None
+
+    def _takes(self, other: types.Type) -> bool:
+        return isinstance(other, REAL) or (self.data is not None and other == self.data)
+
+
+def joint(kinds: Iterable[Any]) -> Active | None:
+    """The type in which the active numbers among these meet, or ``None`` where there is none."""
+    found = {kind for kind in kinds if isinstance(kind, Active)}
+    return next((kind for kind in found if found <= {kind, kind.data}), None)
 
 
 @lower_cast(types.Float, Active)
@@ -101,3 +123,10 @@ def number_to_active(context: Any, builder: Any, source: Any, target: Active, nu
     """A plain number where an active one is wanted."""
     e = Emitter(context, builder)
     return target.constant(e, Value(e, context.cast(builder, number, source, types.float64))).pack(e)
+
+
+@lower_cast(Active, Active)
+def data_to_active(context: Any, builder: Any, source: Active, target: Active, number: Any) -> Any:
+    """Plain numbers of several draws where active ones are wanted."""
+    e = Emitter(context, builder)
+    return number if source == target else target.constant(e, source.unpack(e, number).value).pack(e)

@@ -21,12 +21,14 @@ from numba import types
 from numba.core.datamodel import models
 from numba.core.errors import NumbaError, TypingError
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
-from numba.extending import lower_builtin, register_model, typeof_impl
+from numba.extending import intrinsic, lower_builtin, register_model, typeof_impl
 
 from fastfim.autodiff import rules
+from fastfim.autodiff.dual import Dual
 from fastfim.autodiff.emit import DOUBLE, Emitter, Value
 from fastfim.autodiff.errors import STORED, Refused
-from fastfim.autodiff.number import REAL, Active, Parts
+from fastfim.autodiff.masks import Mask
+from fastfim.autodiff.number import REAL, Active, Parts, joint
 from fastfim.autodiff.rules import Choice, Entry, Partial, Predicate, Refusal, Rule
 from fastfim.autodiff.theta import Theta
 
@@ -116,7 +118,9 @@ def resolve(context: Any, operation: Operation, args: tuple[Any, ...], kws: dict
     kinds = (*args, *kws.values())
     active = any(isinstance(a, Active) for a in kinds)
     with_array = any(isinstance(a, types.Array) for a in kinds)
-    if operation.always or any(map(is_vector, kinds)) or (active and (operation.entry is None or with_array)):
+    masked = any(isinstance(a, Mask) for a in kinds) and operation.entry is None
+    whole = operation.always or masked or any(map(is_vector, kinds))
+    if whole or (active and (operation.entry is None or with_array)):
         return _resolve_vector(context, operation, args, kws)
     if active:
         return _resolve_scalar(operation, args, kws)
@@ -206,17 +210,19 @@ def _number(kind: Any) -> Any:
     return types.int64 if isinstance(kind, types.Integer) and kind.signed else types.float64
 
 
-def _plain_result(entry: Any) -> Any:
-    return types.boolean if isinstance(entry, Predicate) and entry.truth else types.float64
+def _plain_result(entry: Any, active: Active | None = None) -> Any:
+    if isinstance(entry, Predicate) and entry.truth:
+        return types.boolean if active is None or active.draws == 1 else Mask(active.draws)
+    return types.float64 if active is None or active.data is None else active.data
 
 
 def scalar_signature(entry: Any, args: tuple[Any, ...]) -> Any:
     """Signature of a call on numbers of which at least one is active, or ``None``."""
-    duals = {a for a in args if isinstance(a, Active)}
+    active = joint(args)
     fits = len(args) == entry.arity or (isinstance(entry, Choice) and entry.variadic and len(args) > 1)
-    if len(duals) != 1 or not fits or not all(isinstance(a, (Active, *REAL)) for a in args):
+    if active is None or not fits or not all(isinstance(a, (Active, *REAL)) for a in args):
         return None
-    result = _plain_result(entry) if isinstance(entry, Predicate) else duals.pop()
+    result = _plain_result(entry, active) if isinstance(entry, Predicate) else active
     return signature(result, *(a if isinstance(a, Active) else _number(a) for a in args))
 
 
@@ -238,15 +244,23 @@ def as_value(e: Emitter, kind: Any, number: Any) -> Value:
 def lower_entry(entry: Any, context: Any, builder: Any, sig: Any, args: Any) -> Any:
     """Lower a rule, a choice or a predicate on numbers."""
     e = Emitter(context, builder)
-    operands = [
-        kind.unpack(e, number) if isinstance(kind, Active) else as_value(e, kind, number)
-        for kind, number in zip(sig.args, args, strict=True)
-    ]
+    operands = [_operand(e, kind, number) for kind, number in zip(sig.args, args, strict=True)]
+    result: Parts | Value
     if isinstance(entry, Predicate):
-        return entry.emit(e, *map(_value, operands)).ir
-    apply = _choose if isinstance(entry, Choice) else _differentiate
-    result = apply(e, entry, operands)
+        result = entry.emit(e, *map(_value, operands))
+    else:
+        result = (_choose if isinstance(entry, Choice) else _differentiate)(e, entry, operands)
+    if isinstance(sig.return_type, Active) and isinstance(result, Value):  # plain numbers of several draws
+        result = sig.return_type.constant(e, result)
     return result.ir if isinstance(result, Value) else result.pack(e)
+
+
+def _operand(e: Emitter, kind: Any, number: Any) -> Parts | Value:
+    """An active number taken apart; a value where there are no derivatives."""
+    if not isinstance(kind, Active):
+        return as_value(e, kind, number)
+    parts = kind.unpack(e, number)
+    return parts.value if kind.plain else parts
 
 
 def _value(operand: Parts | Value) -> Value:
@@ -285,6 +299,22 @@ def select(e: Emitter, condition: Value, x: Parts | Value, y: Parts | Value) -> 
     kind = y.kind if isinstance(x, Value) else x.kind  # type: ignore[union-attr]
     first, second = (kind.constant(e, p) if isinstance(p, Value) else p for p in (x, y))
     return first.map(lambda a, b: e.select(condition, a, b), second)  # type: ignore[no-any-return]
+
+
+@intrinsic
+def select_draws(typing_context: Any, mask: Any, x: Any, y: Any) -> Any:
+    """``x`` for the draws where ``mask`` holds, else ``y``."""
+    kind = joint((x, y, Dual(0, draws=mask.draws)))
+    if kind is None:
+        return None
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        e = Emitter(context, builder)
+        numbers = zip(args[1:], (x, y), strict=True)
+        first, second = (kind.unpack(e, context.cast(builder, v, source, kind)) for v, source in numbers)
+        return first.map(lambda a, b: e.select(Value(e, args[0]), a, b), second).pack(e)
+
+    return kind(mask, x, y), generate
 
 
 def register_operator(function: Any, entry: Any) -> None:

@@ -32,7 +32,9 @@ _POINTER = types.CPointer(types.float64)
 
 
 @functools.cache
-def seeds(p: int, n: int, order: int, rows: int | None = None, wrt: tuple[int, ...] | None = None) -> Any:
+def seeds(
+    p: int, n: int, order: int, rows: int | None = None, wrt: tuple[int, ...] | None = None, draws: int = 1
+) -> Any:
     """A compiled function ``f(theta_pointer, first) -> Theta`` for ``p`` parameters.
 
     Parameters
@@ -49,13 +51,15 @@ def seeds(p: int, n: int, order: int, rows: int | None = None, wrt: tuple[int, .
     wrt
         Which parameters have lanes, in this order; "parameter ``first``" above is then the one that stands there.
         The others are constants.  Default: all, in their own order.
+    draws
+        How many draws there are at once (see `tiles`).
 
     Returns
     -------
     function
         An intrinsic for compiled code.  The `Theta` holds a private copy on the stack of the caller.
     """
-    kind = Theta(Dual(n, order, n if rows is None else rows), p, wrt is not None)
+    kind = Theta(Dual(n, order, n if rows is None else rows, draws), p, wrt is not None)
     if kind.dual.rows < n != (p if wrt is None else len(wrt)):
         raise ValueError("a block of Hessian rows needs a lane for every parameter: n must be p")
 

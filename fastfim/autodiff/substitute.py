@@ -31,7 +31,7 @@ from fastfim.autodiff.activity import Activity
 from fastfim.autodiff.callgraph import is_library, python_function, reachable
 from fastfim.autodiff.elementwise import IN_PLACE, over_elements
 from fastfim.autodiff.errors import Refused
-from fastfim.autodiff.number import Active
+from fastfim.autodiff.number import Active, joint
 from fastfim.autodiff.operations import Operation
 from fastfim.autodiff.rules import ENTRIES, Entry, Refusal, Rule, callables, resolve
 from fastfim.autodiff.spelled import SPELLED
@@ -60,7 +60,7 @@ def dual_inside(kind: Any) -> Active | None:
     if isinstance(kind, (types.Array, types.List)):
         return dual_inside(kind.dtype)
     if isinstance(kind, types.BaseTuple):
-        return next((found for member in kind if (found := dual_inside(member))), None)
+        return joint(map(dual_inside, kind))
     return None
 
 
@@ -88,7 +88,7 @@ class Substitution:
         self.func_ir, self.context, self.function = state.func_ir, state.typingctx, state.func_id.func
         self.compile_along, self.stack, self.arguments = compile_along, stack, state.args
         self.duals = tuple(map(dual_inside, state.args))
-        self.kind = next((found for found in self.duals if found), None)
+        self.kind = joint(self.duals)
         self.objects: dict[str, Any] = {}
         self.table: dict[Any, Entry] = {}
         self.spelled: dict[Any, Any] = {}

@@ -12,17 +12,17 @@ from typing import Any
 from numba import types
 from numba.core.typing.templates import AbstractTemplate, infer, infer_global, signature
 
-from fastfim.autodiff.number import REAL, Active
+from fastfim.autodiff.number import REAL, Active, joint
 
 
 def uniform(kind: Any) -> Any:
     """The tuple of dual numbers that a mixed tuple converts to, or ``None``."""
     if not isinstance(kind, types.BaseTuple) or isinstance(kind, types.UniTuple):
         return None
-    duals = {member for member in kind if isinstance(member, Active)}
-    if len(duals) != 1 or not all(isinstance(member, (Active, *REAL)) for member in kind):
+    active = joint(kind)
+    if active is None or not all(isinstance(member, (Active, *REAL)) for member in kind):
         return None
-    return types.UniTuple(duals.pop(), len(kind))
+    return types.UniTuple(active, len(kind))
 
 
 @infer

@@ -18,7 +18,7 @@ from numba.core.imputils import lower_constant
 from numba.extending import overload, overload_method, register_model, typeof_impl
 
 from fastfim import _jit
-from fastfim.autodiff.number import Active
+from fastfim.autodiff.number import Active, joint
 from fastfim.autodiff.theta import Theta
 
 #: Values that hold dual numbers cannot be boxed, so no Python wrappers are made.
@@ -197,8 +197,7 @@ def _vector_vector(a: Any, b: Any) -> Any:
 
 
 def _product_dtype(a: Any, b: Any) -> DualDType:
-    kinds = [k.dtype if is_matrix(k) else element_type(k) for k in (a, b)]
-    return DualDType(next(k for k in kinds if isinstance(k, Active)))
+    return DualDType(joint(k.dtype if is_matrix(k) else element_type(k) for k in (a, b)))
 
 
 @stands_in_for(np.dot, operator.matmul, np.matmul)

@@ -1,0 +1,202 @@
+# mypy: disable-error-code="untyped-decorator"
+"""Tiles: a density of one draw, unchanged, differentiated at eight draws at once.
+
+Every number becomes a vector of eight (see `dual`), so that arithmetic, and with `vector_math` the exponential
+functions and logarithms too, do eight draws at the price of one or two.  What does not work on eight draws at once
+goes without tiles:
+
+- a density that uses its draw as an index, a count or in a function of whole numbers;
+- one that keeps arrays on the heap and may diverge (see `masks`), since what is raised there would leak them.
+
+`tile_form` compiles a density so and says whether its draws may take different branches.  An engine then calls it by
+`attempt`, which answers whether they did not::
+
+    form = tile_form(logpdf, Theta(Dual(p, draws=DRAWS), p), scalar=True, kinds=())
+    attempt_tile, data, theta_with_seeds = attempt(form), number_tile, seeds(p, p, draws=DRAWS)
+
+    @njit
+    def scores(draws_pointer, theta_pointer, densities_pointer, scores_pointer, stride):
+        done, d = attempt_tile(data(draws_pointer), theta_with_seeds(theta_pointer, 0), ())
+        if done:
+            store_tile(d, densities_pointer, scores_pointer, stride)    # else one by one
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
+
+from fastfim import _jit
+from fastfim.autodiff.active import active
+from fastfim.autodiff.dual import Dual, unpack
+from fastfim.autodiff.emit import DOUBLE, LANE, Emitter, Value
+from fastfim.autodiff.masks import Diverged
+from fastfim.autodiff.theta import Theta, index_constant
+
+#: Draws in a tile: one register of AVX-512, two of AVX2.
+DRAWS = 8
+#: Bytes that vectors of a tile like to lie on multiples of.
+ALIGNMENT = 8 * DRAWS
+
+DATA = Dual(0, draws=DRAWS)
+_VECTOR = ir.VectorType(DOUBLE, DRAWS)
+_POINTER = types.CPointer(types.float64)
+
+
+@dataclass(frozen=True)
+class TileForm:
+    """A density compiled for tiles: ``density(x, theta, *args)``, and whether its draws may diverge."""
+
+    density: Any
+    diverges: bool
+
+
+def tile_form(function: Any, theta: Theta, *, scalar: bool, kinds: Sequence[Any]) -> TileForm | None:
+    """Compile a density for tiles of `DRAWS` draws, or give ``None`` where it cannot be.
+
+    Parameters
+    ----------
+    function
+        ``function(x, theta, *args)``, as `active` takes it.
+    theta
+        Type of the parameters, as `seeds` makes them with ``draws=DRAWS``.
+    scalar
+        Whether a draw is a number, else a vector.
+    kinds
+        Numba types of the further arguments.
+    """
+    density = active(function)
+    x = DATA if scalar else types.Array(DATA, 1, "C")
+    arguments = (x, theta, *kinds)
+    try:
+        density.compile(arguments)
+    except Exception:  # the same density of one draw will say what is wrong, if anything is
+        return None
+    compiled = density.overloads[arguments]
+    code = compiled.library.get_llvm_str()
+    diverges = Diverged.__name__ in code
+    if compiled.signature.return_type != theta.dual or (diverges and "NRT_MemInfo_alloc" in code):
+        return None
+    return TileForm(density, diverges)
+
+
+def attempt(form: TileForm) -> Any:
+    """``f(x, theta, args) -> (done, density)`` for compiled code; not done: draws diverged, or the density raised.
+
+    Where draws cannot diverge, a tile is always done, and what the density raises comes through.
+    """
+    if not form.diverges:
+        density = form.density
+        return _jit.inner(lambda x, theta, args: (True, density(x, theta, *args)))
+    function_type = types.Dispatcher(form.density)
+
+    @intrinsic
+    def call(typing_context: Any, x: Any, theta: Any, args: Any) -> Any:
+        inner = function_type.get_call_type(typing_context, (x, theta, *args.types), {})
+        result = types.Tuple((types.boolean, inner.return_type))
+
+        def generate(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+            compiled = form.density.overloads[inner.args]
+            context.add_linking_libs((compiled.library,))
+            unpacked = [*values[:2], *cgutils.unpack_tuple(builder, values[2])]
+            status, d = context.call_internal_no_propagate(builder, compiled.fndesc, compiled.signature, unpacked)
+            return context.make_tuple(builder, result, [status.is_ok, d])
+
+        return result(x, theta, args), generate
+
+    return call
+
+
+@intrinsic
+def number_tile(typing_context: Any, draws: Any) -> Any:
+    """The `DRAWS` scalar draws at a pointer."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        e = Emitter(context, builder)
+        vector = builder.load(builder.bitcast(args[0], _VECTOR.as_pointer()), align=8)
+        return DATA.constant(e, Value(e, vector)).pack(e)
+
+    return DATA(_POINTER), generate
+
+
+@intrinsic
+def vector_tile(typing_context: Any, elements: Any, size: Any) -> Any:
+    """An array over ``elements``, where `DRAWS` draws of length ``size`` lie element by element."""
+    kind = types.Array(DATA, 1, "C")
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        array, item = make_array(kind)(context, builder), index_constant(ALIGNMENT)
+        data = builder.bitcast(args[0], context.get_data_type(DATA).as_pointer())
+        populate_array(array, data=data, shape=[args[1]], strides=[item], itemsize=item, meminfo=None)
+        return array._getvalue()
+
+    return kind(_POINTER, types.intp), generate
+
+
+@intrinsic
+def aligned(typing_context: Any, memory: Any) -> Any:
+    """The first address in ``memory``, a float64 vector, that a tile likes to begin at."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        address = builder.ptrtoint(make_array(memory)(context, builder, args[0]).data, ir.IntType(64))
+        upwards = builder.add(address, index_constant(ALIGNMENT - 1))
+        return builder.inttoptr(builder.and_(upwards, index_constant(-ALIGNMENT)), DOUBLE.as_pointer())
+
+    return _POINTER(memory), generate
+
+
+@intrinsic
+def transpose_square(typing_context: Any, source: Any, step: Any, target: Any) -> Any:
+    """Rows of `DRAWS` numbers, ``step`` apart, to columns: ``target[DRAWS j + k] = source[step k + j]``."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        source, step, target = args
+        rows = []
+        for k in range(DRAWS):
+            row = builder.gep(source, [builder.mul(step, index_constant(k))])
+            rows.append(builder.load(builder.bitcast(row, _VECTOR.as_pointer()), align=8))
+        for j, column in enumerate(_transposed(builder, rows)):
+            place = builder.bitcast(builder.gep(target, [index_constant(DRAWS * j)]), _VECTOR.as_pointer())
+            builder.store(column, place, align=8)
+        return context.get_dummy_value()
+
+    return types.none(_POINTER, types.intp, _POINTER), generate
+
+
+def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
+    """Columns of a square of vectors: halves are exchanged at a distance of 1, of 2, of 4 rows."""
+    distance = 1
+    while distance < len(rows):
+        low = [k if not k & distance else k - distance + len(rows) for k in range(len(rows))]
+        high = [k + distance if not k & distance else k + len(rows) for k in range(len(rows))]
+        masks = [ir.Constant(ir.VectorType(LANE, len(rows)), indices) for indices in (low, high)]
+        exchanged = list(rows)
+        for k in range(len(rows)):
+            if not k & distance:
+                pair = rows[k], rows[k + distance]
+                exchanged[k] = builder.shuffle_vector(*pair, masks[0])
+                exchanged[k + distance] = builder.shuffle_vector(*pair, masks[1])
+        rows, distance = exchanged, 2 * distance
+    return rows
+
+
+@intrinsic
+def store_tile(typing_context: Any, d: Any, densities: Any, gradients: Any, stride: Any) -> Any:
+    """Store the values of a tile at ``densities``, derivatives along lane i at ``gradients + i stride``."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        number, densities, gradients, stride = args
+        parts = unpack(Emitter(context, builder), d, number)
+        places = [builder.gep(gradients, [builder.mul(stride, index_constant(i))]) for i in range(d.n)]
+        for place, vector in zip([densities, *places], [parts.value, *parts.gradient], strict=True):
+            builder.store(vector.ir, builder.bitcast(place, _VECTOR.as_pointer()), align=8)
+        return context.get_dummy_value()
+
+    return types.none(d, _POINTER, _POINTER, types.intp), generate

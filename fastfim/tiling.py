@@ -1,0 +1,64 @@
+"""Scores of a chunk by tiles: eight draws at once, as `fastfim.autodiff.tiles` compiles a density.
+
+Draws of several numbers lie one behind the other; a tile wants their first elements together, then their second ones,
+and so on. They are laid out so in memory of the pass, in squares of eight by eight.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import carray
+
+from . import _abi, _jit, autodiff
+from .autodiff import tiles
+from .kernels import Recipe
+
+
+def tile_pass(form: tiles.TileForm, recipe: Recipe) -> Any:
+    """Compiled ``f(theta, constants, draws, results, chunk, m)``: how many of m draws it has done from the first.
+
+    All, or those before the first tile that diverged. A density whose draws cannot diverge does whole tiles: the room
+    behind the last draw belongs to nobody.
+    """
+    tile, p, offset = tiles.DRAWS, recipe.p, _abi.offset
+    seeds = autodiff.seeds(recipe.parameters, p, 1, p, recipe.selected, tile)
+    tile_of, attempt, store = _tile_of(recipe), tiles.attempt(form), tiles.store_tile
+    unfilled = tile - 1 if form.diverges else 0
+
+    def tiled(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+        active = seeds(theta, 0)
+        memory = np.empty(tile * (draws.shape[1] + 1))
+        done = 0
+        while done < m - unfilled:
+            ran, d = attempt(tile_of(draws, done, memory), active, constants)
+            if not ran:
+                return done
+            store(d, offset(results, done), offset(results, chunk + done), chunk)
+            done += tile
+        return done
+
+    return _jit.inner(tiled)
+
+
+def _tile_of(recipe: Recipe) -> Any:
+    """Draws i, i + 1, ... of a chunk, as a density takes a tile of them; vectors are laid out in ``memory``."""
+    number_tile, vector_tile, transpose = tiles.number_tile, tiles.vector_tile, tiles.transpose_square
+    tile, offset, address, aligned = tiles.DRAWS, _abi.offset, _abi.address, tiles.aligned
+
+    def number(draws, i, memory):  # type: ignore[no-untyped-def]
+        return number_tile(offset(address(draws), i))
+
+    def vector(draws, i, memory):  # type: ignore[no-untyped-def]
+        size = draws.shape[1]
+        source, target = offset(address(draws), i * size), aligned(memory)
+        elements = carray(target, (size, tile))
+        for j in range(0, size - tile + 1, tile):
+            transpose(offset(source, j), size, offset(target, tile * j))
+        for j in range(size - size % tile, size):
+            for k in range(tile):
+                elements[j, k] = draws[i + k, j]
+        return vector_tile(target, size)
+
+    return _jit.inner(number if recipe.scalar else vector)
