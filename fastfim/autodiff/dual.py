@@ -99,11 +99,8 @@ class Dual(Active):
     @property
     def size(self) -> int:
         """Bytes in memory."""
-        return (
-            8 * self.draws
-            + 8 * sum(width for _, width in self.chunks)
-            + 8 * sum(self.chunks[c][1] for _, c in self.blocks)
-        )
+        widths = [width for _, width in self.chunks] + [self.chunks[c][1] for _, c in self.blocks]
+        return 8 * (self.draws + sum(widths))
 
     def unpack(self, e: Emitter, number: Any) -> Parts:
         """Take an LLVM struct apart."""

@@ -197,7 +197,9 @@ def _vector_vector(a: Any, b: Any) -> Any:
 
 
 def _product_dtype(a: Any, b: Any) -> DualDType:
-    return DualDType(joint(k.dtype if is_matrix(k) else element_type(k) for k in (a, b)))
+    kind = joint(k.dtype if is_matrix(k) else element_type(k) for k in (a, b))
+    assert kind is not None, "dot products of plain numbers are NumPy's"
+    return DualDType(kind)
 
 
 @stands_in_for(np.dot, operator.matmul, np.matmul)
