@@ -13,9 +13,12 @@ from typing import Any
 
 import llvmlite.binding
 from llvmlite import ir
-from numba import cfunc, njit, types
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic as _intrinsic
+from numba.np.arrayobj import make_array, populate_array
+
+from . import store
 
 from fastfim._inlining import InlinedCompiler
 
@@ -71,6 +74,39 @@ def summing(function: Any) -> Any:
     return njit(**{**STANDALONE, "fastmath": set(SUMMING)})(function)
 
 
+def stack_array(length: int, scalar: Any) -> Any:
+    """Intrinsic ``f() -> array`` of a few numbers, not initialised, on the stack of the function that calls it.
+
+    Code that allocates nothing needs nothing of Numba's at run time.
+    """
+    kind = types.Array(scalar, 1, "C")
+
+    @intrinsic
+    def make(typing_context: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            item = context.get_data_type(scalar)
+            place = cgutils.alloca_once(builder, ir.ArrayType(item, length))
+            step = context.get_constant(types.intp, context.get_abi_sizeof(item))
+            array = make_array(kind)(context, builder)
+            populate_array(
+                array,
+                data=builder.bitcast(place, item.as_pointer()),
+                shape=[context.get_constant(types.intp, length)],
+                strides=[step],
+                itemsize=step,
+                meminfo=None,
+            )
+            return array._getvalue()
+
+        return kind(), generate
+
+    return make
+
+
+#: What compiles each `external` function, by the name of its symbol.
+COMPILERS: dict[str, Callable[[], store.Compiled]] = {}
+
+
 def external(signature: Any, *, flags: frozenset[str] = STRICT) -> Any:
     """Compile a function once, and let compiled code call it through a named symbol.
 
@@ -80,25 +116,34 @@ def external(signature: Any, *, flags: frozenset[str] = STRICT) -> Any:
 
     def wrap(function: Any) -> Any:
         name = f"{function.__module__}.{function.__qualname__}"
-        results = ir.VoidType() if signature.return_type == types.none else None
+
+        def compiled() -> store.Compiled:
+            options = {"error_model": "numpy", "fastmath": set(flags), "nogil": True, **NO_WRAPPERS}
+            (result,) = njit(signature, **options)(function).overloads.values()
+            return store.Compiled(result.library, result.fndesc.llvm_func_name, result)
 
         @cache
-        def compiled() -> Any:
-            code = cfunc(signature, cache=True, error_model="numpy", fastmath=set(flags))(function)
+        def linked() -> store.Code:
+            code = store.fetch((store.EXTERNAL, name), compiled)
             llvmlite.binding.add_symbol(name, code.address)
             return code
 
+        COMPILERS[name] = compiled
+
         def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            compiled()
+            linked()
             values = [
                 context.cast(builder, value, given, wanted)
                 for value, given, wanted in zip(
                     cgutils.unpack_tuple(builder, args[0]), sig.args[0], signature.args, strict=True
                 )
             ]
-            kind = ir.FunctionType(results or context.get_value_type(sig.return_type), [v.type for v in values])
-            result = builder.call(cgutils.get_or_insert_function(builder.module, kind, name), values)
-            return context.get_dummy_value() if results else result
+            convention = context.call_conv
+            kind = convention.get_function_type(signature.return_type, signature.args)
+            target = cgutils.get_or_insert_function(builder.module, kind, name)
+            # such functions never raise, so that their status is of no interest
+            _, result = convention.call_function(builder, target, signature.return_type, signature.args, values)
+            return context.get_dummy_value() if signature.return_type == types.none else result
 
         @intrinsic
         def call(typing_context: Any, *args: Any) -> Any:

@@ -10,15 +10,16 @@ from typing import Any
 
 from numba import carray
 
-from . import _abi, _jit, autodiff, calls, streams
+from . import _abi, _jit, autodiff, streams
 from .calls import BEGIN, GIVEN, HEADER
 from .errors import LikelihoodError
 from .kernels import Recipe
 from .passes import derivative_pass, draw_pass, prepared
+from .store import Compiled
 from .summing import sum_chunk
 
 
-def native(build: Callable[[], Any], logpdf: Any, of: str = "theta") -> Callable[..., None]:
+def native(build: Callable[[], Any], logpdf: Any, of: str = "theta") -> Compiled:
     """Compile the block that ``build`` makes around ``logpdf``, differentiated with respect to ``of``.
 
     Raises
@@ -33,8 +34,8 @@ def native(build: Callable[[], Any], logpdf: Any, of: str = "theta") -> Callable
         place = f"{reason.file}:{reason.line}: " if reason.file else ""
         # the compiler's own account runs to hundreds of lines, and says no more
         raise LikelihoodError(f"{place}{reason}", reason.file, reason.line) from None
-    code = next(iter(dispatcher.overloads.values()))
-    return calls.entry(code.library.get_pointer_to_function(code.fndesc.llvm_func_name), code)
+    result = next(iter(dispatcher.overloads.values()))
+    return Compiled(result.library, result.fndesc.llvm_func_name, result)
 
 
 def blocks(recipe: Recipe) -> Callable[..., int]:

@@ -22,6 +22,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from .store import Code
+
 #: Words of the table before the constants: length of a draw, draws a chunk, draws of a block, points, seeds, words of
 #: ``work`` from one block to the next (0: each overwrites the last), where its draws come from, words of ``sums``.
 HEADER = 8
@@ -57,19 +59,19 @@ def words(header: tuple[int, ...], args: tuple[Any, ...]) -> NDArray[np.int64]:
     return np.array(out, dtype=np.int64)
 
 
-def entry(address: int, keep: Any) -> Callable[..., None]:
-    """The callable ``run(state, seeds, points, table, work, sums)`` of the compiled block at an address.
+def entry(code: Code) -> Callable[..., None]:
+    """The callable ``run(state, seeds, points, table, work, sums)`` of a compiled block.
 
-    Raises what the user's code raised. It keeps ``keep`` alive.
+    Raises what the user's code raised.
     """
-    native = _NATIVE(address)
+    native = _NATIVE(code.address)
 
     def run(*arrays: NDArray[Any]) -> None:
         result, raised = ctypes.c_int64(), ctypes.c_void_p()
         if native(ctypes.addressof(result), ctypes.addressof(raised), *[array.ctypes.data for array in arrays]):
             raise _exception(raised)
 
-    run.keep = keep  # type: ignore[attr-defined]
+    run.code = code  # type: ignore[attr-defined] # kept alive
     return run
 
 

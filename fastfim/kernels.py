@@ -23,14 +23,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import calls, streams
+from . import calls, store, streams
 from .errors import LikelihoodError
 from .likelihood import BoundLikelihood, location
 
@@ -338,6 +338,11 @@ class Recipe:
         return len(self.wrt)
 
     @property
+    def depends_on(self) -> tuple[Any, ...]:
+        """What the store knows the code by."""
+        return tuple(getattr(self, field.name) for field in fields(self))
+
+    @property
     def selected(self) -> tuple[int, ...] | None:
         """``wrt``, where it is not simply all parameters."""
         return None if self.wrt == tuple(range(self.parameters)) else self.wrt
@@ -371,6 +376,9 @@ def compile_for(model: BoundLikelihood, order: int, sampling: str = "mc") -> Cal
 
 @lru_cache(maxsize=256)
 def _compiled(recipe: Recipe) -> Callable[..., None]:
-    from . import assembly  # imports Numba
+    def compiled() -> store.Compiled:
+        from . import assembly  # imports Numba
 
-    return assembly.native(lambda: assembly.blocks(recipe), recipe.logpdf)
+        return assembly.native(lambda: assembly.blocks(recipe), recipe.logpdf)
+
+    return calls.entry(store.fetch(recipe.depends_on, compiled))

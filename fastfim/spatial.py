@@ -25,7 +25,7 @@ import numpy as np
 from numba import carray
 from numpy.typing import NDArray
 
-from . import _abi, _jit, autodiff, calls
+from . import _abi, _jit, autodiff, calls, store
 from .assembly import native
 from .errors import LikelihoodError, OptionError
 from .kernels import Recipe
@@ -129,7 +129,8 @@ def _call(model: BoundLikelihood, theta: Array, draws: Array, order: int, result
 
 @lru_cache(maxsize=256)
 def _compiled(recipe: Recipe) -> Callable[..., None]:
-    return native(lambda: _block(recipe), recipe.logpdf, of="x")
+    code = store.fetch(("x", *recipe.depends_on), lambda: native(lambda: _block(recipe), recipe.logpdf, of="x"))
+    return calls.entry(code)
 
 
 def _block(recipe: Recipe) -> Callable[..., int]:

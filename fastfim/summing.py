@@ -20,10 +20,10 @@ def sum_chunk(work, size, p, order, chunk, m, sums):  # type: ignore[no-untyped-
     """Add m draws to ``sums``: sums and dot products of contiguous rows, in SIMD lanes."""
     pairs = p * (p + 1) // 2
     rows = p + (pairs if order == 2 else 0)
-    memory = carray(work, (chunk * (size + 1 + rows),))
+    memory = carray(work, (chunk * (size + 1),))
     out = carray(sums, (p + order * pairs + 1,))
     out[-1] += _count_nonfinite(memory, m * size) + _count_nonfinite(memory[chunk * size :], m)
-    table = memory[chunk * (size + 1) :].reshape((rows, chunk))
+    table = carray(_abi.offset(work, chunk * (size + 1)), (rows, chunk))
     for i in range(p):
         out[i] += _row_sum(table[i], m)
     for i in range(p, rows):

@@ -7,7 +7,7 @@ from math import exp, log
 import numpy as np
 import pytest
 
-from fastfim import Likelihood, estimate, passes
+from fastfim import Likelihood, estimate, passes, store
 from fastfim.kernels import Block, Job, _compiled, chunks_of, run_block
 
 
@@ -71,6 +71,9 @@ def forward(monkeypatch):
     def compute(*args):
         with monkeypatch.context() as patch:
             patch.setattr(passes, "FORWARD_PARAMETERS", 10**6)
+            # nothing that is kept of this must pass for what comes without the patch
+            patch.setattr(store, "_linked", {})
+            patch.setenv("FASTFIM_CACHE_DIR", "")
             _compiled.cache_clear()
             found = scores(*args)
         _compiled.cache_clear()

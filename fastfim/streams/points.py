@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 from numba import carray, types
 
+from .._jit import stack_array
 from .bits import reverse_bits
 from .directions import DIGITS
 from .states import COLUMNS_AT, DIRECTIONS_AT, KEYS, KEYS_AT, POINT_WORDS, TILE, TILE_AT, TILE_DIGITS
@@ -120,13 +121,16 @@ def scrambled(x: Any, seeds: Any) -> Any:
     return np.uint32((x & _FIRST_10) ^ flips ^ (rest & ~_FIRST_10))
 
 
+_seed_array, _digit_array = stack_array(_SEEDS, types.uint32), stack_array(TILE, types.uint32)
+
+
 @inline
 def fill_column(keys: Any, directions: Any, tile: int, k: int, out: Any) -> None:
     """Coordinate k of the points of a tile, as signed tail probabilities t."""
     first = (tile * TILE) & _LOW_32
-    seeds = np.empty(_SEEDS, np.uint32)
+    seeds = _seed_array()
     _fill_seeds(keys, k, (tile * TILE) >> DIGITS, seeds)
-    digits = np.empty(TILE, np.uint32)
+    digits = _digit_array()
     fill_digits(directions, first, digits)
     for j in range(TILE):
         x = scrambled(digits[j], seeds)

@@ -33,8 +33,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import carray
+from numba import carray, types
 
+from .._jit import stack_array
 from .bits import as_bits, as_float
 from .states import OCTAVES, PIECE_WORDS, PIECES, SLOT_HEADER, SLOT_WORDS, SLOTS
 from .typed import inline
@@ -130,11 +131,15 @@ def _ends(t: float) -> tuple[float, float]:
     return as_float(bits), as_float(bits + _MANTISSA + 1)
 
 
+_coefficient_array = stack_array(_DEGREE + 1, types.float64)
+
+
 @inline
 def _make_polynomial(quantile: Any, words: Any, t: float, a: float, b: float, c: float) -> None:
     begin, end = _ends(t)
     middle, half = 0.5 * (begin + end), 0.5 * (end - begin)
-    coefficients = np.zeros(_DEGREE + 1)
+    coefficients = _coefficient_array()
+    coefficients[:] = 0.0
     for i in range(_DEGREE + 1):
         value = quantile(_signed(t, middle + half * _NODES[i]), a, b, c)
         for j in range(_DEGREE + 1):
@@ -148,7 +153,8 @@ def _make_polynomial(quantile: Any, words: Any, t: float, a: float, b: float, c:
         # near a median of 0 the size of the piece's values counts
         if not abs(found - exact) <= _TOLERANCE * max(abs(exact), abs(coefficients[1])):
             words[0] = _NEVER
-    words[1:] = coefficients
+    for j in range(_DEGREE + 1):
+        words[1 + j] = coefficients[j]
 
 
 @inline
