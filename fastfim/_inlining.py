@@ -26,6 +26,8 @@ _ENVIRONMENT = "_ZN08NumbaEnv"
 class InlinedLibrary(JITCodeLibrary):  # type: ignore[misc]
     """LLVM code of one function, and of all that it calls, as it comes from lowering."""
 
+    _final_module: Any
+
     def _optimize_final_module(self) -> None:
         """Left to the callers."""
 

@@ -19,8 +19,7 @@ from numba.extending import intrinsic as _intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
 from . import store
-
-from fastfim._inlining import InlinedCompiler
+from ._inlining import InlinedCompiler
 
 STRICT = frozenset({"contract", "nsz"})
 SUMMING = STRICT | {"reassoc"}
