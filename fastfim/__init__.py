@@ -1,5 +1,6 @@
 """Fisher information matrices by Monte Carlo: two functions in, a matrix with error bars out."""
 
+from . import testing
 from .catalogue import catalogue
 from .engine import estimate
 from .errors import (
@@ -15,6 +16,7 @@ from .errors import (
 from .likelihood import Likelihood, interval, positive, real, unit_interval
 from .quantity import Quantity
 from .result import Check, FisherEstimate, Round, load
+from .verify import Verification, verify
 from .views import View, Views, views
 
 __version__ = "0.1.0"
@@ -33,6 +35,7 @@ __all__ = [
     "Quantity",
     "RegularityWarning",
     "Round",
+    "Verification",
     "View",
     "Views",
     "catalogue",
@@ -41,6 +44,8 @@ __all__ = [
     "load",
     "positive",
     "real",
+    "testing",
     "unit_interval",
+    "verify",
     "views",
 ]

@@ -85,7 +85,7 @@ class Options:
         OptionError
             Naming the argument, what was given and what is needed.
         """
-        rtol, atol = _tolerance("rtol", rtol), _tolerance("atol", atol)
+        rtol, atol = tolerance("rtol", rtol), tolerance("atol", atol)
         if rtol == atol == 0.0 and draws is None and max_draws is None and time_limit is None:
             raise OptionError(
                 f"rtol = {rtol} and atol = {atol} would never be met: "
@@ -94,7 +94,7 @@ class Options:
         if draws is not None and max_draws is not None:
             raise OptionError("draws is a fixed budget, so max_draws has nothing to add: give one of them")
         confidence = probability("confidence", confidence, 0.95)
-        streams = _count("streams", streams)
+        streams = count("streams", streams)
         if streams < 2:
             raise OptionError(
                 f"streams must be at least 2, since the spread between them gives the error bars; got {streams}"
@@ -103,7 +103,7 @@ class Options:
         least = 2 if estimator == "auto" else ESTIMATORS[estimator].least_streams
         if streams < least:
             raise OptionError(f"estimator {estimator!r} needs at least {least} streams; got {streams}")
-        max_draws = None if max_draws is None else _count("max_draws", max_draws)
+        max_draws = None if max_draws is None else count("max_draws", max_draws)
         if max_draws is not None and max_draws < streams:
             raise OptionError(f"max_draws = {max_draws} is less than one draw for each of {streams} streams")
         if not (isinstance(progress, (bool, np.bool_)) or callable(progress)):
@@ -112,7 +112,7 @@ class Options:
             rtol=rtol,
             atol=atol,
             confidence=confidence,
-            draws=None if draws is None else _count("draws", draws),
+            draws=None if draws is None else count("draws", draws),
             max_draws=max_draws,
             time_limit=None if time_limit is None else _seconds(time_limit),
             estimator=estimator,
@@ -169,7 +169,14 @@ def _number(name: str, value: Any) -> float:
     return float(value)
 
 
-def _tolerance(name: str, value: Any) -> float:
+def tolerance(name: str, value: Any) -> float:
+    """A finite number, zero or more.
+
+    Raises
+    ------
+    OptionError
+        If it is none.
+    """
     number = _number(name, value)
     if not 0.0 <= number < math.inf:
         raise OptionError(f"{name} must be a finite number, zero or more; got {value!r}")
@@ -183,8 +190,14 @@ def _seconds(value: Any) -> float:
     return number
 
 
-def _count(name: str, value: Any) -> int:
-    """A positive integer; floats that are whole numbers (1e6) will do."""
+def count(name: str, value: Any) -> int:
+    """A positive integer; floats that are whole numbers (1e6) will do.
+
+    Raises
+    ------
+    OptionError
+        If it is none.
+    """
     whole = isinstance(value, (int, np.integer)) or (isinstance(value, float) and value.is_integer())
     if isinstance(value, bool) or not whole or value < 1:
         raise OptionError(f"{name} must be a positive integer; got {value!r}")

@@ -37,7 +37,7 @@ from .diagnosis import check_by_hand
 from .engine import resolve
 from .errors import LikelihoodError
 from .kernels import Block, Job, chunks_of
-from .options import Options, probability
+from .options import Options, count, probability
 from .result import Check
 from .significance import entrywise
 from .workers import mapper
@@ -169,7 +169,9 @@ def views(
     ParameterError, OptionError, LikelihoodError, NonFiniteError
         As `fastfim.estimate`.
     """
-    options = Options.of(draws=draws, streams=streams, estimator="covariance", sampling="mc", rng=rng, workers=workers)
+    options = Options.of(
+        draws=count("draws", draws), streams=streams, estimator="covariance", sampling="mc", rng=rng, workers=workers
+    )
     false_alarm = probability("false_alarm", false_alarm, 1e-3)
     model = resolve(likelihood).bind(args, wrt)
     point = model.point(theta)
