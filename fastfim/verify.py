@@ -11,9 +11,9 @@ exact, that is close to rounding; ``rtol`` says how many digits a claim has to h
 
 A wrong claim is held against what matrices usually are in place of what they should be (see `fastfim.slips`).
 
->>> checked = verify([[0.25, 0.0], [0.0, 0.125]], "norm", (0.0, 2.0), draws=100_000, rng=0)
+>>> checked = verify([[0.25, 0.0], [0.0, 1 / 32]], "norm", (0.0, 2.0), draws=100_000, rng=0)
 >>> checked.verdict, checked.slips[0].description
-('differs', 'that for half of scale')
+('differs', 'that for the square of scale (variance for standard deviation)')
 >>> verify([[0.25, 0.0], [0.0, 0.5]], "norm", (0.0, 2.0), draws=100_000, rng=0).ok
 True
 """
@@ -107,7 +107,8 @@ class Verification:
     def _lines(self) -> list[str]:
         found = self.estimate
         place = printing.place(found.parameters, found.theta, found.fixed)
-        relative = float(np.max(self.visible / _scale(found.fim), initial=0.0, where=_scale(found.fim) > 0.0))
+        scale = _scale(found.fim)
+        relative = float(np.max(self.visible / np.where(scale > 0.0, scale, np.inf)))
         lines = [
             f"Claimed Fisher information of {found.likelihood} at {place}",
             f"{self.verdict}: p = {self.p_value:.2g}, at a false-alarm rate of {self.false_alarm:g}",
