@@ -58,7 +58,7 @@ class Layout:
     p: int
     size: int
     order: int
-    #: Draws a chunk, if not as many as stay in cache.
+    #: Draws a chunk at least, if not as many as stay in cache.
     together: int = 0
 
     @property
