@@ -16,7 +16,7 @@ from .errors import LikelihoodError
 from .kernels import Recipe
 from .passes import derivative_pass, draw_pass, prepared
 from .store import Compiled
-from .summing import sum_chunk
+from .summing import sum_pass
 
 
 def native(build: Callable[[], Any], logpdf: Any, of: str = "theta") -> Compiled:
@@ -64,7 +64,7 @@ def _block(recipe: Recipe) -> Any:
     private, unpack, offset = _abi.private_copy(recipe.parameters), _abi.unpacker(recipe.kinds, HEADER), _abi.offset
     draw_chunk, differentiate_chunk = draw_pass(recipe), derivative_pass(recipe)
     with_prepared = prepared(recipe, autodiff.plain)
-    p, order, length = recipe.p, recipe.order, recipe.length
+    sum_chunk, order, length = sum_pass(recipe.p), recipe.order, recipe.length
 
     def block(state, theta, table, work, sums):  # type: ignore[no-untyped-def]
         size = table[0] if length is None else length
@@ -80,8 +80,8 @@ def _block(recipe: Recipe) -> Any:
             m = min(chunk, n - done)
             if drawn:
                 draw_chunk(rng, point, args, draws, m)
-            differentiate_chunk(theta, constants, draws, results, chunk, m)
-            sum_chunk(work, size, p, order, chunk, m, sums)
+            densities = differentiate_chunk(theta, constants, draws, results, chunk, m, done == 0)
+            sum_chunk(work, size, order, chunk, m, densities, sums)
             done += m
         close_stream(rng)
 

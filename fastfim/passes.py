@@ -61,16 +61,26 @@ def draw_pass(recipe: Recipe) -> Any:
 
 
 def derivative_pass(recipe: Recipe) -> Any:
-    """Compiled ``f(theta, constants, draws, results, chunk, m)``: log densities and derivatives of m draws."""
+    """Compiled ``f(theta, constants, draws, results, chunk, m, first) -> count``: derivatives of m draws.
+
+    ``count`` of them have a log density, all or none. Where derivatives are given by hand, it would be worked out for
+    nothing but to see whether it is finite; that is done for the ``first`` chunk of a block.
+    """
     by_hand = (recipe.score is not None, recipe.hessian is not None or recipe.order == 1)
     automatic = _nothing if all(by_hand) else _automatic_pass(recipe)
     score = _nothing if recipe.score is None else _hand_score_pass(recipe)
     hessian = _nothing if recipe.hessian is None or recipe.order == 1 else _hand_hessian_pass(recipe)
 
-    def differentiate_chunk(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+    density = _density_pass(recipe) if all(by_hand) else _nothing
+    always = not all(by_hand)
+
+    def differentiate_chunk(theta, constants, draws, results, chunk, m, first):  # type: ignore[no-untyped-def]
         automatic(theta, constants, draws, results, chunk, m)
+        if first:
+            density(theta, constants, draws, results, chunk, m)
         score(theta, constants, draws, results, chunk, m)
         hessian(theta, constants, draws, results, chunk, m)
+        return m if first or always else 0
 
     return _jit.inner(differentiate_chunk)
 
@@ -178,16 +188,28 @@ def _forward_pass(recipe: Recipe) -> Any:
     return _jit.inner(single)
 
 
+def _density_pass(recipe: Recipe) -> Any:
+    logpdf, draw_of = autodiff.plain(recipe.logpdf), draw_reader(recipe)
+    private, with_prepared = _abi.private_copy(recipe.parameters), prepared(recipe, autodiff.plain)
+
+    def density(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+        point = private(theta)
+        args = with_prepared(point, constants)
+        densities = carray(results, (m,))
+        for i in range(m):
+            densities[i] = logpdf(draw_of(draws, i), point, *args)
+
+    return _jit.inner(density)
+
+
 def _hand_score_pass(recipe: Recipe) -> Any:
     score, draw_of, offset, p = autodiff.plain(recipe.score), draw_reader(recipe), _abi.offset, recipe.p
     parameters, wrt = recipe.parameters, recipe.wrt
     private, with_prepared = _abi.private_copy(parameters), prepared(recipe, autodiff.plain)
-    alone, logpdf = recipe.hessian is not None or recipe.order == 1, autodiff.plain(recipe.logpdf)
 
     def hand_score(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
         point = private(theta)
         args = with_prepared(point, constants)
-        densities = carray(results, (m,))
         rows = carray(offset(results, chunk), (p, chunk))
         out = np.empty(parameters)
         bits = out.view(np.int64)
@@ -196,8 +218,6 @@ def _hand_score_pass(recipe: Recipe) -> Any:
             score(draw_of(draws, i), point, out, *args)
             for j in range(p):
                 rows[j, i] = out[wrt[j]]
-            if alone:
-                densities[i] = logpdf(draw_of(draws, i), point, *args)
 
     return _jit.inner(hand_score)
 

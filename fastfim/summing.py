@@ -6,29 +6,59 @@ outer product a dot product of two.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import carray, types
 
 from . import _abi, _jit
+from .kernels import MANY
+from .products import add_products
+
+
+def sum_pass(p: int) -> Any:
+    """Compiled ``f(work, size, order, chunk, m, densities, sums)`` for p parameters."""
+    offset = _abi.offset
+
+    def few(work, size, order, chunk, m, densities, sums):  # type: ignore[no-untyped-def]
+        sum_chunk(work, size, p, order, chunk, m, densities, sums)
+
+    def many(work, size, order, chunk, m, densities, sums):  # type: ignore[no-untyped-def]
+        sum_chunk(work, size, p, order, chunk, m, densities, sums)
+        add_products(offset(work, chunk * (size + 1)), p, chunk, m, offset(sums, p))
+
+    return _jit.inner(many if p > MANY else few)
 
 
 @_jit.external(
-    types.void(_abi.FLOATS, *[types.int64] * 5, _abi.FLOATS),
+    types.void(_abi.FLOATS, *[types.int64] * 6, _abi.FLOATS),
     flags=_jit.SUMMING,
 )
-def sum_chunk(work, size, p, order, chunk, m, sums):  # type: ignore[no-untyped-def]
-    """Add m draws to ``sums``: sums and dot products of contiguous rows, in SIMD lanes."""
+def sum_chunk(work, size, p, order, chunk, m, densities, sums):  # type: ignore[no-untyped-def]
+    """Add m draws to ``sums``: sums and dot products of contiguous rows, in SIMD lanes; look at some densities.
+
+    Products of more than `MANY` rows are left to `fastfim.products`.
+    """
     pairs = p * (p + 1) // 2
     rows = p + (pairs if order == 2 else 0)
     memory = carray(work, (chunk * (size + 1),))
     out = carray(sums, (p + order * pairs + 1,))
-    out[-1] += _count_nonfinite(memory, m * size) + _count_nonfinite(memory[chunk * size :], m)
+    out[-1] += _count_nonfinite(memory, m * size) + _count_nonfinite(memory[chunk * size :], densities)
     table = carray(_abi.offset(work, chunk * (size + 1)), (rows, chunk))
     for i in range(p):
         out[i] += _row_sum(table[i], m)
     for i in range(p, rows):
         out[pairs + i] -= _row_sum(table[i], m)
-    # Two rows against two others at a time: half the loads, 1.6 times faster at p = 20. An odd row out meets itself.
+    if p <= MANY:
+        _add_pairs(table, p, m, out)
+
+
+@_jit.summing
+def _add_pairs(table, p, m, out):  # type: ignore[no-untyped-def]
+    """Add dot products of rows, two rows against two others at a time; an odd row out meets itself.
+
+    Half the loads: 1.6 times faster at p = 20.
+    """
     for i in range(0, p, 2):
         a, b = table[i], table[min(i + 1, p - 1)]
         at, below = p + _packed(p, i, i), p + _packed(p, i + 1, i + 1)

@@ -323,3 +323,20 @@ def test_closures_over_different_constants_are_different_likelihoods():
     for scale in (1.0, 2.0, 4.0):
         sums = run_block(job_of(make(scale), (0.0,), order=2), Block(0, 0, 100))
         assert sums[2] / 100 == pytest.approx(scale**-2)
+
+
+def test_with_derivatives_by_hand_densities_are_looked_at_in_the_first_chunk():
+    """Half the draws are outside the support that the density admits; its derivatives do not show it."""
+
+    def logpdf(x, theta):
+        return -theta[0] * x if x > 0.5 else -np.inf
+
+    def score(x, theta, out):
+        out[0] = -x
+
+    likelihood = Likelihood(lambda rng, theta: rng.random(), logpdf, parameters=("rate",), score=score)
+    job = job_of(likelihood, (1.0,))
+    chunk, size = job.layout.chunk, 4 * job.layout.chunk
+    densities = collected(job, size)[1]
+    assert run_block(job, Block(0, 0, size))[-1] == np.count_nonzero(np.isinf(densities[:chunk]))
+    assert 0.4 < np.isinf(densities[chunk:]).mean() < 0.6  # single draws have them all

@@ -1,0 +1,69 @@
+"""Sums over a chunk, by dot products and by blocks, against NumPy."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+from numba import njit
+
+from fastfim import _abi
+from fastfim.kernels import MANY, Layout
+from fastfim.summing import sum_pass
+
+
+@cache
+def compiled(p):
+    sums_of, address = sum_pass(p), _abi.address
+
+    @njit
+    def run(work, size, order, chunk, m, densities, sums):
+        sums_of(address(work), size, order, chunk, m, densities, address(sums))
+
+    return run
+
+
+def random_chunk(layout, rng):
+    """A workspace and what lies in it, draw by draw; numbers of many sizes, so that no error hides."""
+    work = rng.normal(size=layout.workspace().size) * 10.0 ** rng.uniform(-3, 3, layout.workspace().size)
+    read = layout.read(work[None], layout.chunk)[0]
+    return work, read
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("p", [1, 2, 3, 4, 5, 8, 13, 20, 50, 63, MANY, MANY + 1, 66, 67, 79, 80, 81, 96, 130])
+def test_sums_are_those_of_numpy(p, order):
+    layout, rng = Layout(p, 2, order), np.random.default_rng(p)
+    work, read = random_chunk(layout, rng)
+    for m in (layout.chunk, layout.chunk - 3, 1):
+        before = rng.normal(size=layout.sums)
+        sums = before.copy()
+        compiled(p)(work, layout.size, order, layout.chunk, m, m, sums)
+        scores = read.scores[:m]
+        rows, columns = np.triu_indices(p)
+        parts = [scores.sum(0), (scores.T @ scores)[rows, columns]]
+        sizes = [np.abs(scores).sum(0), (np.abs(scores).T @ np.abs(scores))[rows, columns]]
+        if order == 2:
+            parts.append(-read.hessians[:m].sum(0))
+            sizes.append(np.abs(read.hessians[:m]).sum(0))
+        expected, scale = before[:-1] + np.concatenate(parts), 1.0 + np.concatenate(sizes)
+        assert np.all(np.abs(sums[:-1] - expected) <= 1e-14 * np.sqrt(m) * scale)
+        assert sums[-1] == before[-1]
+
+
+@pytest.mark.parametrize("p", [3, MANY + 5])
+def test_what_is_not_finite_is_counted(p):
+    layout = Layout(p, 2, 1)
+    work, _ = random_chunk(layout, np.random.default_rng(p))
+    work[[1, 2, 5]] = np.nan, np.inf, -np.inf  # draws
+    work[layout.chunk * 2 + np.array([0, 4])] = -np.inf  # densities
+    for densities, expected in ((layout.chunk, 5.0), (0, 3.0)):
+        sums = np.zeros(layout.sums)
+        compiled(p)(work, layout.size, 1, layout.chunk, layout.chunk, densities, sums)
+        assert sums[-1] == expected
+
+
+def test_room_for_whole_tiles():
+    for together in (1, 7, 8, 9, 1001):
+        assert Layout(3, 2, 1, together).chunk % 8 == 0
