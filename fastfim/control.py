@@ -38,6 +38,8 @@ Array = NDArray[np.float64]
 FULL_UP_TO = 9
 #: Singular values below this share of the largest are noise, and so is a spread below this share of a column's size.
 CUTOFF, LEAST_SPREAD = 1e-10, 1e-12
+#: Residuals below this share of the size of s s^T are rounding.
+EXACT = 1e-10
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class ControlVariates:
     indices
         Which of the controls [s ; vech D], shape (E, c).
     values
-        Their coefficients, shape (E, c).
+        Their coefficients, shape (E, c); (m, E, c) where each of m points has its own.
     """
 
     indices: NDArray[np.intp]
@@ -58,12 +60,13 @@ class ControlVariates:
     def replicates(self, sums: Sums) -> Array:
         """One unbiased matrix a stream, shape (K, p, p)."""
         assert sums.negative_hessian is not None
-        rows, columns = np.triu_indices(sums.score.shape[1])
-        hessian = sums.negative_hessian[:, rows, columns] / sums.draws
-        outer = sums.outer[:, rows, columns] / sums.draws
-        controls = np.concatenate([sums.score / sums.draws, outer - hessian], axis=1)
-        packed = hessian - np.einsum("kec,ec->ke", controls[:, self.indices], self.values)
-        return symmetric(packed, sums.score.shape[1])
+        p = sums.score.shape[-1]
+        rows, columns = np.triu_indices(p)
+        hessian = sums.negative_hessian[..., rows, columns] / sums.draws
+        outer = sums.outer[..., rows, columns] / sums.draws
+        controls = np.concatenate([sums.score / sums.draws, outer - hessian], axis=-1)
+        packed = hessian - np.einsum("...kec,...ec->...ke", controls[..., self.indices], self.values)
+        return symmetric(packed, p)
 
 
 def fit(pilot: Pilot) -> ControlVariates:
@@ -87,17 +90,41 @@ def fit(pilot: Pilot) -> ControlVariates:
     return ControlVariates(indices, solution * scales[:, None] / lengths[indices])
 
 
+def fit_each(scores: Array, hessians: Array) -> tuple[ControlVariates, NDArray[np.bool_]]:
+    """The same for each of m points, from scores (m, n, p) and packed Hessians; and where no residual is left.
+
+    By inner products, all points at once, with a step of refinement for the digits that these lose.
+    """
+    p = scores.shape[2]
+    rows, columns = np.triu_indices(p)
+    products = scores[:, :, rows] * scores[:, :, columns]
+    controls = np.concatenate([scores, products + hessians], axis=2)
+    sizes = np.concatenate([_norms(scores), np.hypot(_norms(products), _norms(hessians))], axis=1)
+    design, lengths = _standardized(controls, sizes)
+    target, scales = _standardized(-hessians, _norms(hessians))
+    across = design.transpose(0, 2, 1)
+    inverse = np.linalg.pinv(across @ design, rcond=CUTOFF, hermitian=True)
+    solution = inverse @ (across @ target)
+    solution += inverse @ (across @ (target - design @ solution))
+    residual = np.abs(target - design @ solution).max(axis=1) * scales
+    indices = np.tile(np.arange(lengths.shape[1]), (len(rows), 1))
+    values = solution.transpose(0, 2, 1) * scales[:, :, None] / lengths[:, None, :]
+    exact = (residual <= EXACT * _norms(products).max(axis=1, keepdims=True)).all(axis=1)
+    return ControlVariates(indices, values), exact
+
+
 def _norms(values: Array) -> Array:
-    norms: Array = np.sqrt((values**2).sum(axis=0))
+    norms: Array = np.sqrt((values**2).sum(axis=-2))
     return norms
 
 
 def _standardized(values: Array, sizes: Array) -> tuple[Array, Array]:
     """Centred columns of unit length, and their lengths; columns that are constant to rounding become zero."""
-    centred = values - values.mean(axis=0)
+    centred = values - values.mean(axis=-2, keepdims=True)
     lengths = _norms(centred)
     varies = lengths > LEAST_SPREAD * sizes
-    return np.where(varies, centred, 0.0) / np.where(varies, lengths, 1.0), np.where(varies, lengths, 1.0)
+    lengths = np.where(varies, lengths, 1.0)
+    return centred * (varies / lengths)[..., None, :], lengths
 
 
 def _regress(design: Array, target: Array) -> Array:

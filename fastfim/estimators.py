@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ ROUNDING_FLOOR = 1e-12
 
 @dataclass(frozen=True)
 class Sums:
-    """Sums over ``draws`` draws of each of K streams.
+    """Sums over ``draws`` draws of each of K streams; of several points at once, with a leading axis.
 
     Attributes
     ----------
@@ -68,20 +69,26 @@ class Sums:
     def unpack(cls, totals: Array, p: int, draws: int) -> Sums:
         """Read rows of (s, packed Y, packed N if there, one count): upper triangles row by row, one row a stream."""
         pairs = p * (p + 1) // 2
-        outer = symmetric(totals[:, p : p + pairs], p)
+        outer = symmetric(totals[..., p : p + pairs], p)
         # the count comes last: with p = 1 it would otherwise be taken for a Hessian
-        with_hessian = totals.shape[1] == p + 2 * pairs + 1
-        hessian = symmetric(totals[:, p + pairs : p + 2 * pairs], p) if with_hessian else None
-        return cls(draws, totals[:, :p].copy(), outer, hessian)
+        with_hessian = totals.shape[-1] == p + 2 * pairs + 1
+        hessian = symmetric(totals[..., p + pairs : p + 2 * pairs], p) if with_hessian else None
+        return cls(draws, totals[..., :p].copy(), outer, hessian)
 
 
 def symmetric(packed: Array, p: int) -> Array:
-    """Matrices (n, p, p) of upper triangles (n, p (p + 1) / 2) packed row by row."""
-    matrices = np.empty((len(packed), p, p))
-    rows, columns = np.triu_indices(p)
-    matrices[:, rows, columns] = packed
-    matrices[:, columns, rows] = packed
+    """Matrices (..., p, p) of upper triangles (..., p (p + 1) / 2) packed row by row."""
+    matrices: Array = packed[..., _places(p)]
     return matrices
+
+
+@cache
+def _places(p: int) -> NDArray[np.intp]:
+    """Where each entry of a matrix is in a packed upper triangle."""
+    places = np.empty((p, p), dtype=np.intp)
+    rows, columns = np.triu_indices(p)
+    places[rows, columns] = places[columns, rows] = np.arange(len(rows))
+    return places
 
 
 @dataclass(frozen=True)
@@ -149,12 +156,14 @@ def scale(sums: Sums, estimator: str) -> Array:
     estimate, since a score with a mean would widen the tolerance.
     """
     source = replicates(sums, estimator) if estimator == "covariance" else _score(sums)
-    root = np.sqrt(np.clip(np.diagonal(source.mean(axis=0)), 0.0, None))
-    return np.outer(root, root)
+    diagonal = np.diagonal(source, axis1=-2, axis2=-1).mean(axis=-2)
+    root = np.sqrt(np.maximum(diagonal, 0.0))
+    product: Array = root[..., :, None] * root[..., None, :]
+    return product
 
 
 def standard_error(matrices: Array, scale: Array) -> Array:
     """Standard error of the mean of the replicates, with the rounding floor added in quadrature."""
-    spread = matrices.std(axis=0, ddof=1) / np.sqrt(len(matrices))
+    spread = matrices.std(axis=-3, ddof=1) / np.sqrt(matrices.shape[-3])
     error: Array = np.hypot(spread, ROUNDING_FLOOR * scale)
     return error

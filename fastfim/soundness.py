@@ -68,24 +68,55 @@ class Finding:
 
 def mean_score(sums: Sums, level: float = SUSPICION) -> Finding:
     """Test E[s] = 0."""
-    return _zero_mean(sums.score / sums.draws, _sizes(sums), _uninformed(sums), level)
+    return _finding(of_scores(sums), level)
 
 
 def information_equality(sums: Sums, level: float = SUSPICION) -> Finding:
     """Test E[s s^T + H] = 0."""
-    assert sums.negative_hessian is not None
-    difference = (sums.outer - sums.negative_hessian) / sums.draws
-    sizes, uninformed = _sizes(sums), _uninformed(sums)
-    rows, columns = np.triu_indices(len(sizes))
-    finding = _zero_mean(
-        difference[:, rows, columns], sizes[rows] * sizes[columns], uninformed[rows] | uninformed[columns], level
-    )
+    finding = _finding(of_equality(sums), level)
+    rows, columns = np.triu_indices(sums.score.shape[-1])
     return replace(finding, entry=(int(rows[finding.entry[0]]), int(columns[finding.entry[0]])))
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """A test of q means, or of those at each of m points: then with a leading axis.
+
+    Attributes
+    ----------
+    statistic
+        |mean| / standard error of each, (q,).
+    barred
+        Those of which too little has been seen for a test, (q,).
+    p_value
+        After Holm's correction.
+    """
+
+    statistic: Array
+    barred: NDArray[np.bool_]
+    p_value: Array
+
+
+def of_scores(sums: Sums) -> Statistics:
+    """Of the mean score."""
+    return _zero_mean(sums.score / sums.draws, _sizes(sums), _uninformed(sums))
+
+
+def of_equality(sums: Sums) -> Statistics:
+    """Of the difference between outer product and Hessian."""
+    assert sums.negative_hessian is not None
+    sizes, uninformed = _sizes(sums), _uninformed(sums)
+    rows, columns = np.triu_indices(sizes.shape[-1])
+    difference = (sums.outer[..., rows, columns] - sums.negative_hessian[..., rows, columns]) / sums.draws
+    return _zero_mean(
+        difference, sizes[..., rows] * sizes[..., columns], uninformed[..., rows] | uninformed[..., columns]
+    )
 
 
 def _sizes(sums: Sums) -> Array:
     """Root mean square of each parameter's score."""
-    sizes: Array = np.sqrt(np.einsum("kii->i", sums.outer) / (sums.draws * len(sums.outer)))
+    squares = np.diagonal(sums.outer, axis1=-2, axis2=-1)
+    sizes: Array = np.sqrt(squares.mean(axis=-2) / sums.draws)
     return sizes
 
 
@@ -94,28 +125,34 @@ def _uninformed(sums: Sums) -> NDArray[np.bool_]:
 
     With n informative draws a stream, its sum of squares has a relative spread of about 1/sqrt(n).
     """
-    squares = np.einsum("kii->ki", sums.outer)
-    few = squares.std(axis=0, ddof=1) > squares.mean(axis=0) / np.sqrt(EVENTS)
+    squares = np.diagonal(sums.outer, axis1=-2, axis2=-1)
+    few = squares.std(axis=-2, ddof=1) > squares.mean(axis=-2) / np.sqrt(EVENTS)
     means, sizes = sums.score / sums.draws, _sizes(sums)
-    same = (np.ptp(means, axis=0) <= ROUNDING * sizes) & (np.abs(means.mean(axis=0)) > ROUNDING * sizes)
+    same = (np.ptp(means, axis=-2) <= ROUNDING * sizes) & (np.abs(means.mean(axis=-2)) > ROUNDING * sizes)
     uninformed: NDArray[np.bool_] = few | same
     return uninformed
 
 
-def _zero_mean(means: Array, sizes: Array, uninformed: NDArray[np.bool_], level: float) -> Finding:
+def _zero_mean(means: Array, sizes: Array, uninformed: NDArray[np.bool_]) -> Statistics:
     """Student's t for each column of ``means`` (K, q), with Holm's correction; zero to rounding is zero.
 
     A column that does not vary and is not zero fails outright.
     """
     from scipy.special import stdtr
 
-    streams = len(means)
-    mean, error = means.mean(axis=0), means.std(axis=0, ddof=1) / np.sqrt(streams)
+    streams = means.shape[-2]
+    mean, error = means.mean(axis=-2), means.std(axis=-2, ddof=1) / np.sqrt(streams)
     zero = np.abs(mean) <= ROUNDING * sizes
-    if (uninformed & ~zero).any():
-        return Finding(np.inf, np.nan, "skipped", (int(np.argmax(uninformed & ~zero)),))
     error = np.where(error <= ROUNDING * sizes, 0.0, error)
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = np.where(zero, 0.0, np.abs(mean) / error)
-    p_value = min(1.0, 2 * float(stdtr(streams - 1, -statistic.max())) * max(1, int((~zero).sum())))
-    return Finding(float(statistic.max()), p_value, "fail" if p_value < level else "pass", (int(statistic.argmax()),))
+    tested = np.maximum(1, (~zero).sum(axis=-1))
+    p_value = np.minimum(1.0, 2 * stdtr(streams - 1, -statistic.max(axis=-1)) * tested)
+    return Statistics(statistic, uninformed & ~zero, p_value)
+
+
+def _finding(found: Statistics, level: float) -> Finding:
+    if found.barred.any():
+        return Finding(np.inf, np.nan, "skipped", (int(found.barred.argmax()),))
+    worst, p_value = int(found.statistic.argmax()), float(found.p_value)
+    return Finding(float(found.statistic[worst]), p_value, "fail" if p_value < level else "pass", (worst,))
