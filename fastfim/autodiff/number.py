@@ -16,7 +16,7 @@ from numba.core.typeconv import Conversion
 from numba.extending import lower_cast
 
 from fastfim.autodiff.emit import Emitter, Value
-from fastfim.autodiff.rules import Partial
+from fastfim.autodiff.rules import Entry, Partial
 
 REAL = (types.Float, types.Integer, types.Boolean)
 
@@ -57,6 +57,15 @@ class Active(types.Type):  # type: ignore[misc]
     def plain(self) -> bool:
         """Whether these are plain numbers, without derivatives."""
         return False
+
+    @property
+    def stored(self) -> Active:
+        """The type of the same number in an array."""
+        return self
+
+    def together(self, kinds: Sequence[Active], entry: Entry) -> tuple[Active, Callable[[Active], Active]]:
+        """What an operation on active numbers that meet in this type gives, and what it takes each of them as."""
+        return self, lambda kind: kind
 
     @property
     def size(self) -> int:
@@ -106,13 +115,17 @@ class Active(types.Type):  # type: ignore[misc]
         """A plain number converts safely."""
         return Conversion.safe if self._takes(other) else None
 
+    def converted(self, e: Emitter, number: Any) -> Parts:
+        """A number of another active type, taken apart, as one of this."""
+        return self.constant(e, number.value)
+
     def _takes(self, other: types.Type) -> bool:
         return isinstance(other, REAL) or (self.data is not None and other == self.data)
 
 
 def joint(kinds: Iterable[Any]) -> Active | None:
     """The type in which the active numbers among these meet, or ``None`` where there is none."""
-    found = {kind for kind in kinds if isinstance(kind, Active)}
+    found = {kind.stored for kind in kinds if isinstance(kind, Active)}
     return next((kind for kind in found if found <= {kind, kind.data}), None)
 
 
@@ -126,7 +139,7 @@ def number_to_active(context: Any, builder: Any, source: Any, target: Active, nu
 
 
 @lower_cast(Active, Active)
-def data_to_active(context: Any, builder: Any, source: Active, target: Active, number: Any) -> Any:
-    """Plain numbers of several draws where active ones are wanted."""
+def active_to_active(context: Any, builder: Any, source: Active, target: Active, number: Any) -> Any:
+    """One kind of active number where another is wanted."""
     e = Emitter(context, builder)
-    return number if source == target else target.constant(e, source.unpack(e, number).value).pack(e)
+    return number if source == target else target.converted(e, source.unpack(e, number)).pack(e)

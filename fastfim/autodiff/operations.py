@@ -64,7 +64,7 @@ class OperationType(types.Callable, types.Opaque):  # type: ignore[misc]
     def __init__(self, operation: Operation) -> None:
         self.operation = operation
         name = getattr(operation.function, "__name__", str(operation.function))
-        super().__init__(f"Operation({name}, {id(operation.function)}, {operation.loc})")
+        super().__init__(f"Operation({name}, {id(operation.function)}, {id(operation.entry)}, {operation.loc})")
 
     def get_call_type(self, context: Any, args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
         """The signature of a call, or an error that says why there is none."""
@@ -197,6 +197,8 @@ _SYMBOLS = {
     operator.floordiv: "//",
     operator.mod: "%",
     operator.matmul: "@",
+    operator.add: "+",
+    operator.sub: "-",
     operator.iadd: "+=",
     operator.isub: "-=",
     operator.imul: "*=",
@@ -222,8 +224,9 @@ def scalar_signature(entry: Any, args: tuple[Any, ...]) -> Any:
     fits = len(args) == entry.arity or (isinstance(entry, Choice) and entry.variadic and len(args) > 1)
     if active is None or not fits or not all(isinstance(a, (Active, *REAL)) for a in args):
         return None
-    result = _plain_result(entry, active) if isinstance(entry, Predicate) else active
-    return signature(result, *(a if isinstance(a, Active) else _number(a) for a in args))
+    kind, operand = active.together([a for a in args if isinstance(a, Active)], entry)
+    result = _plain_result(entry, active) if isinstance(entry, Predicate) else kind
+    return signature(result, *(operand(a) if isinstance(a, Active) else _number(a) for a in args))
 
 
 def lower_call(key: _Lowering, context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -280,7 +283,8 @@ def _differentiate(e: Emitter, entry: Rule, operands: list[Parts | Value]) -> Pa
         return seconds[i * k - i * (i - 1) // 2 + j - i]
 
     kind = next(operand.kind for operand in operands if not isinstance(operand, Value))
-    return kind.propagate(e, value, [operands[i] for i in active], [firsts[i] for i in active], second)
+    chain = entry.chain or kind.propagate
+    return chain(e, value, [operands[i] for i in active], [firsts[i] for i in active], second)
 
 
 def _choose(e: Emitter, entry: Choice, operands: list[Parts | Value]) -> Parts | Value:

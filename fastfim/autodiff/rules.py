@@ -52,6 +52,9 @@ class Rule:
     plain
         The same function of plain floats, compilable: what a call is where no argument carries derivatives.  ``None``:
         whatever Numba makes of the callable.
+    chain
+        How partials and operands are put together, where not by the chain rule of the numbers' type (see
+        `fastfim.autodiff.number.Active.propagate`); the result then is of the type of a number in an array.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Rule:
     arity: int
     emit: Callable[..., Derivatives]
     plain: Callable[..., float] | None = None
+    chain: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True)

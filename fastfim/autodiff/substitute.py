@@ -33,6 +33,9 @@ from fastfim.autodiff.elementwise import IN_PLACE, over_elements
 from fastfim.autodiff.errors import Refused
 from fastfim.autodiff.number import Active, joint
 from fastfim.autodiff.operations import Operation
+from fastfim.autodiff.reverse import accumulate
+from fastfim.autodiff.reverse.sums import appending
+from fastfim.autodiff.reverse.taped import Taped
 from fastfim.autodiff.rules import ENTRIES, Entry, Refusal, Rule, callables, resolve
 from fastfim.autodiff.spelled import SPELLED
 from fastfim.autodiff.theta import Theta
@@ -54,7 +57,7 @@ OPERATORS = {
 def dual_inside(kind: Any) -> Active | None:
     """The active type that an argument's type contains."""
     if isinstance(kind, Active):
-        return kind
+        return kind.stored
     if isinstance(kind, Theta):
         return kind.dual
     if isinstance(kind, (types.Array, types.List)):
@@ -103,7 +106,10 @@ class Substitution:
             self._replace_name(statement, found)
         if self.kind is not None:
             self._replace_operators(OPERATORS)
-            self._replace_arrays(self.kind)
+            activity = self._replace_arrays(self.kind)
+            if isinstance(self.kind, Taped):
+                self._replace_squares(activity)
+                accumulate.rewrite(self.func_ir, activity.names, self._appending)
             self._replace_operators({function: function for function in IN_PLACE})  # which the analysis has to see
 
     def _replace_name(self, statement: Any, found: Any) -> None:
@@ -162,6 +168,25 @@ class Substitution:
         vector = VECTOR.get(function) or over_elements(function, entry)
         return Operation(function, entry, vector, loc, function in ALWAYS)
 
+    def _replace_squares(self, activity: Activity) -> None:
+        """``z * z`` is a function of one number, of which a tape knows nothing."""
+
+        def is_square(value: Any) -> bool:
+            product = isinstance(value, ir.Expr) and value.op == "binop" and value.fn is operator.mul
+            return product and value.lhs.name == value.rhs.name and value.lhs.name in activity
+
+        for block in self.func_ir.blocks.values():
+            body = []
+            for statement in block.body:
+                if isinstance(statement, ir.Assign) and is_square(statement.value):
+                    body.extend(self._call(statement, np.square, [statement.value.lhs]))
+                body.append(statement)
+            block.body = body
+
+    def _appending(self, function: Any, loc: Any) -> Operation:
+        entry: Any = self.table[function]
+        return Operation(function, appending(entry), over_elements(function, entry), loc)
+
     def _refuse_recursion(self, helper: Any, loc: Any) -> None:
         wanted = python_function(self.function)
         if wanted in reachable(python_function(helper)):
@@ -208,7 +233,7 @@ class Substitution:
         self.func_ir._definitions[statement.target.name] = [statement.value]
         return [made.definition]
 
-    def _replace_arrays(self, kind: Active) -> None:
+    def _replace_arrays(self, kind: Active) -> Activity:
         computing = frozenset(name for name, found in self.objects.items() if self._is_ours(found))
         active = tuple(found is not None for found in self.duals)
         activity = Activity(self.func_ir, active, self.objects, computing)
@@ -224,6 +249,7 @@ class Substitution:
                 else:
                     body.append(statement)
             block.body = body
+        return activity
 
     def _allocates(self, statement: Any) -> Any:
         value = statement.value if isinstance(statement, ir.Assign) else None

@@ -33,8 +33,8 @@ ALWAYS: set[Any] = set()
 class DualDType:
     """What stands for a active type in a ``dtype=`` argument."""
 
-    def __init__(self, kind: Active) -> None:
-        self.kind = kind
+    def __init__(self, kind: Any) -> None:
+        self.kind = kind.stored if isinstance(kind, Active) else kind
 
 
 class DualDTypeType(types.DType):  # type: ignore[misc]

@@ -136,3 +136,164 @@ def gradient_of(function, x, theta):
     gradient = np.empty(len(theta))
     compiled(function, len(theta), order=1)(x, np.array(theta), 0, gradient, np.empty(3))
     return gradient
+
+
+def sum_read_in_its_loop(x, theta):
+    s, out = 0.0, 0.0
+    for i in range(3):
+        s += theta[i] * x[i]
+        out += s * s
+    return out
+
+
+def sum_kept_under_another_name(x, theta):
+    s = theta[0] * theta[1]
+    for i in range(3):
+        s += theta[i] * x[i]
+    kept = s
+    for i in range(3):
+        s -= theta[i] * theta[i] * x[i]
+    return kept * s
+
+
+def sum_stored_and_continued(x, theta):
+    z, s = np.zeros(4), 0.0
+    for i in range(3):
+        s += theta[i] * theta[0]
+        z[i] = s
+    z[3] = s
+    for i in range(3):
+        z[3] += z[i] * x[i]
+    return z[3] * s + z[0]
+
+
+def sums_that_begin_with_a_stored_one(x, theta):
+    z = np.zeros(2)
+    for i in range(3):
+        z[0] += theta[i] * theta[1]
+    s, t = z[0], z[0]
+    for i in range(3):
+        s += theta[i] * x[i]
+    for i in range(3):
+        t -= theta[i] * x[i] * x[i]
+    return s * t * z[0]
+
+
+def two_sums_in_turn(x, theta):
+    s, t = 0.0, theta[2]
+    for i in range(3):
+        s += theta[i] * theta[0]
+        t -= theta[i] * theta[1]
+        if x[i] > 1:
+            s = s - t
+        else:
+            t = s
+    return s * t
+
+
+def sum_that_starts_again(x, theta):
+    total, s = 0.0, 0.0
+    for i in range(3):
+        for j in range(i + 1):
+            s += theta[j] * theta[i]
+        if i != 1:
+            total += s * x[i]
+            s = 0.0
+    return total + s
+
+
+def sum_that_leaves_early(x, theta):
+    s = 1.0
+    for i in range(9):
+        s += theta[i % 3] * theta[0]
+        if s > 5.0:
+            return s * s
+    return s
+
+
+def sum_of_a_sum(x, theta):
+    s, t = theta[0] * theta[1], 0.0
+    for i in range(3):
+        for j in range(3):
+            s += theta[j] * x[i]
+        t += s
+        t += s * theta[0]
+    return t * s
+
+
+def swapped_sums(x, theta):
+    s, t = theta[0] * 1.0, theta[1] * theta[0]
+    for i in range(3):
+        s += theta[i] * theta[2]
+        s, t = t, s
+    return s * s * t
+
+
+def sum_in_a_tuple(x, theta):
+    s = 0.0
+    for i in range(3):
+        s += theta[i] * theta[1]
+    pair = (s, s)
+    a, b = pair
+    for i in range(3):
+        a += theta[i] * x[i]
+    return a * b * pair[0]
+
+
+def chosen_sum(x, theta):
+    s, best = 0.0, theta[0]
+    for i in range(3):
+        s += theta[i] * theta[1]
+        best = s if x[i] > 1 else best
+    return s * best
+
+
+def helper_sum(v, n):
+    s = v
+    for _i in range(n):
+        s += v * v
+    return s
+
+
+def sums_in_helpers(x, theta):
+    s = 0.0
+    for i in range(3):
+        s += helper_sum(theta[i], i)
+        s += helper_sum(s * theta[0], 2)
+    return s
+
+
+def vectors_that_add_up(x, theta):
+    v, w = theta.copy(), np.zeros(3)
+    for i in range(3):
+        v = v + theta * x[i]
+        w += v
+        v -= w * w
+    return np.sum(v * w)
+
+
+SUMS = [sum_read_in_its_loop, sum_kept_under_another_name, sum_stored_and_continued, sums_that_begin_with_a_stored_one]
+SUMS += [two_sums_in_turn, sum_that_starts_again, sum_that_leaves_early, sum_of_a_sum, swapped_sums, sum_in_a_tuple]
+SUMS += [chosen_sum, sums_in_helpers, vectors_that_add_up]
+
+
+@pytest.mark.parametrize("program", SUMS, ids=lambda f: f.__name__)
+def test_sums_that_are_used_on_the_way(program):
+    """Appending to a sum that something else refers to would change that, too."""
+    value, gradient, _ = differentiate_backwards(program, X, THETA)
+    exact = extended.derivatives(program, X, THETA)
+    assert value == pytest.approx(exact[0], rel=1e-14)
+    np.testing.assert_allclose(gradient, exact[1], rtol=1e-12)
+
+
+def plain_sum(x, theta):
+    s = 0.0
+    for _i in range(100):
+        s -= theta[0] * theta[1] * x
+    return s * s
+
+
+def test_a_loop_that_adds_up_is_one_record():
+    """200 terms of two words, one for the start, and two words behind them."""
+    _, needed = compiled_backwards(plain_sum, 2)(2.0, np.array([1.5, 0.5]), np.empty(10_000), np.empty(2))
+    assert needed == 3 + 2 * (1 + 200) + 2

@@ -25,7 +25,7 @@ from numba.extending import intrinsic
 from fastfim import _jit
 from fastfim.autodiff.emit import Emitter
 from fastfim.autodiff.reverse.sweep import sweep
-from fastfim.autodiff.reverse.tape import BIN, CURSOR, HEADER, LIMIT, OPEN_TAPE, SPARE, TAPE, WORDS, field, word
+from fastfim.autodiff.reverse.tape import CURSOR, HEADER, LIMIT, OPEN_TAPE, SPARE, TAPE, WORDS, field, word
 from fastfim.autodiff.reverse.taped import TAPED, Taped
 from fastfim.autodiff.theta import Theta, local_copy
 
@@ -95,26 +95,18 @@ def rewind(typing_context: Any, theta: Any, place: Any) -> Any:
 
 
 @intrinsic
-def _node(typing_context: Any, d: Any) -> Any:
-    """The place of a number on the tape; a plain number's is the bin."""
+def _seed(typing_context: Any, d: Any, words: Any) -> Any:
+    """The adjoints with which the reading begins: those of the terms of ``d``."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        array = context.make_array(sig.args[1])(context, builder, args[1])
         if isinstance(sig.args[0], Taped):
-            return sig.args[0].unpack(Emitter(context, builder), args[0]).node.ir
-        return word(BIN)
+            for node, scale in sig.args[0].unpack(Emitter(context, builder), args[0]).terms:
+                place = builder.gep(array.data, [node.ir])
+                builder.store(builder.fadd(builder.load(place), scale.ir), place)
+        return context.get_dummy_value()
 
-    return types.intp(d), generate
-
-
-@intrinsic
-def _scale(typing_context: Any, d: Any) -> Any:
-    """How much a number moves with its place on the tape."""
-
-    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        e = Emitter(context, builder)
-        return (sig.args[0].unpack(e, args[0]).scale if isinstance(sig.args[0], Taped) else e.value(0.0)).ir
-
-    return types.float64(d), generate
+    return types.none(d, words), generate
 
 
 @_jit.inner
@@ -137,7 +129,7 @@ def gradient(d: Any, theta: Any, words: Any, start: Any, wrt: Any, out: Any) -> 
         Array of the same length.
     """
     p = len(theta)
-    words[_node(d)] += _scale(d)
+    _seed(d, words)
     sweep(words, end(theta), p + 1)
     for k in range(len(wrt)):
         out[k] = words[1 + wrt[k]]

@@ -1,27 +1,36 @@
 # mypy: disable-error-code="untyped-decorator"
-"""Taped numbers as a Numba type: a float64 that knows its place on the tape.
+"""Taped numbers as a Numba type: a float64 that knows how much it moves with places on the tape.
 
-A `Taped` number moves by ``scale`` times what moves at the place ``node`` on the tape; parameter j is (theta_j, its own
-place, 1), a constant (c, the bin, 0).  An operation with one active operand scales it on; with more it writes a record,
-and the result stands at the record's place with scale 1.
+A ``Taped(k)`` number moves by the sum of ``scale_i`` times what moves at place ``node_i``, i < k.  Parameter j is
+``Taped(1)`` with its own place and scale 1; a constant has the bin's place and scale 0.  The terms of a result are
+those of its operands, scaled, so that an expression collects its terms before anything is recorded: ``s + a * b`` is
+one record of three, ``2 * log(a)`` none.  Recording is a conversion, from ``Taped(k)`` to ``Taped(1)``: Numba makes it
+where a number is stored in an array or goes round a loop, and operations ask for it beyond `TERMS` terms.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.datamodel import models
+from numba.core.typeconv import Conversion
 from numba.extending import register_model
 
 from fastfim.autodiff.emit import Emitter, Value
-from fastfim.autodiff.number import Active
+from fastfim.autodiff.number import REAL, Active
 from fastfim.autodiff.reverse.tape import BIN, TAPE, TapeType, in_reach, is_null, nowhere, record, word
-from fastfim.autodiff.rules import Partial, evaluate
+from fastfim.autodiff.rules import Choice, Entry, Partial, Rule, evaluate
+
+#: Terms that a number may collect.
+TERMS = 4
+
+#: (place, scale)
+Term: TypeAlias = "tuple[Value, Value]"
 
 
 class Taped(Active):
@@ -29,27 +38,61 @@ class Taped(Active):
 
     extra = (("tape", TapeType(always=True)),)
 
-    def __init__(self) -> None:
-        super().__init__("Taped()")
+    def __init__(self, terms: int = 1) -> None:
+        self.terms = terms
+        super().__init__(f"Taped({terms})")
+
+    @property
+    def stored(self) -> Taped:
+        """The type of the same number in an array: one term."""
+        return TAPED
 
     @property
     def size(self) -> int:
         """Bytes in memory."""
-        return 32
+        return 16 * (1 + self.terms)
+
+    @property
+    def members(self) -> list[tuple[str, types.Type]]:
+        """The parts of a number."""
+        terms = [(f"{part}{i}", kind) for i in range(self.terms) for part, kind in _TERM]
+        return [("value", types.float64), *terms, ("tape", TapeType(always=False))]
+
+    def together(self, kinds: Sequence[Active], entry: Entry) -> tuple[Active, Callable[[Active], Active]]:
+        """The terms of all; if these are too many, or one of the numbers is chosen, each is recorded first."""
+        if isinstance(entry, Choice):
+            return TAPED, lambda kind: TAPED
+        if isinstance(entry, Rule) and entry.chain is not None:
+            return TAPED, lambda kind: kind
+        total = sum(kind.terms for kind in kinds if isinstance(kind, Taped))
+        return (Taped(total), lambda kind: kind) if total <= TERMS else (Taped(len(kinds)), lambda kind: TAPED)
+
+    def converted(self, e: Emitter, number: Any) -> TapedParts:
+        """A number with another number of terms; fewer are one, at a record of its own."""
+        parts = recorded(e, number) if number.kind.terms > self.terms else number
+        return self.padded(e, parts.value, parts.terms, parts.tape)
 
     def unpack(self, e: Emitter, number: Any) -> TapedParts:
         """Take an LLVM struct apart."""
         struct = cgutils.create_struct_proxy(self)(e.context, e.builder, number)
-        return TapedParts(self, *(Value(e, getattr(struct, name)) for name in ("value", "scale", "node", "tape")))
+        terms = [
+            (Value(e, getattr(struct, f"node{i}")), Value(e, getattr(struct, f"scale{i}"))) for i in range(self.terms)
+        ]
+        return TapedParts(self, Value(e, struct.value), tuple(terms), Value(e, struct.tape))
 
     def constant(self, e: Emitter, value: Value) -> TapedParts:
         """A number that does not depend on the parameters."""
-        return TapedParts(self, value, e.value(0.0), Value(e, word(BIN)), Value(e, ir.Constant(TAPE, None)))
+        return self.padded(e, value, (), Value(e, ir.Constant(TAPE, None)))
+
+    def padded(self, e: Emitter, value: Value, terms: Sequence[Term], tape: Value) -> TapedParts:
+        """A number of this type that has no more terms."""
+        nothing = (Value(e, word(BIN)), e.value(0.0))
+        return TapedParts(self, value, (*terms, *[nothing] * (self.terms - len(terms))), tape)
 
     def parameter(self, e: Emitter, value: Value, place: Any, theta: Any) -> TapedParts:
         """A parameter, whose adjoint has a place of its own."""
         tape = e.builder.bitcast(theta.tape, TAPE)
-        return TapedParts(self, value, e.value(1.0), Value(e, place), Value(e, tape))
+        return TapedParts(self, value, ((Value(e, place), e.value(1.0)),), Value(e, tape))
 
     def propagate(
         self,
@@ -61,20 +104,20 @@ class Taped(Active):
     ) -> TapedParts:
         """The chain rule."""
         weights = [evaluate(first) for first in firsts]
-        terms = [(part, part.scale * w) for part, w in zip(active, weights, strict=True) if w is not None]
-        if not terms:
-            return self.constant(e, value)
-        if len(terms) == 1:
-            part, scale = terms[0]
-            return TapedParts(self, value, scale, part.node, part.tape)
-        tape, known = common_tape(e.builder, [part.tape.ir for part, _ in terms])
-        target = tape if known else e.builder.select(is_null(e.builder, tape), nowhere(e.builder), tape)
-        node = record(e.builder, target, [(part.node.ir, weight) for part, weight in terms])
-        if not known:
-            node = e.builder.select(is_null(e.builder, tape), word(BIN), node)
-        return TapedParts(self, value, e.value(1.0), Value(e, node), Value(e, tape))
+        terms = [(n, s * w) for part, w in zip(active, weights, strict=True) if w is not None for n, s in part.terms]
+        tape = common_tape(e, [part.tape for part in active])
+        return Taped(sum(part.kind.terms for part in active)).padded(e, value, terms, tape)
+
+    def unify(self, context: Any, other: types.Type) -> types.Type | None:
+        """One term, whatever meets."""
+        return TAPED if isinstance(other, (Taped, *REAL)) else None
+
+    def can_convert_from(self, context: Any, other: types.Type) -> Any:
+        """Any number of terms into any other."""
+        return Conversion.safe if isinstance(other, (Taped, *REAL)) else None
 
 
+_TERM = (("node", types.int64), ("scale", types.float64))
 TAPED = Taped()
 
 
@@ -83,8 +126,7 @@ class TapedModel(models.StructModel):  # type: ignore[misc]
     """A constant is a value with zero bits behind it, so that cleared memory holds constants."""
 
     def __init__(self, manager: Any, kind: Taped) -> None:
-        members = [("value", types.float64), ("scale", types.float64), ("node", types.int64)]
-        super().__init__(manager, kind, [*members, ("tape", TapeType(always=False))])
+        super().__init__(manager, kind, kind.members)
 
 
 @dataclass(frozen=True)
@@ -93,29 +135,53 @@ class TapedParts:
 
     kind: Taped
     value: Value
-    scale: Value
-    node: Value
+    terms: tuple[Term, ...]
     tape: Value
+
+    @property
+    def fields(self) -> tuple[Value, ...]:
+        """All parts in the order of `Taped.members`."""
+        return (self.value, *(part for term in self.terms for part in term), self.tape)
 
     def map(self, function: Callable[..., Value], *others: TapedParts) -> TapedParts:
         """Apply ``function`` to all parts of this and of ``others`` alike."""
-        names = ("value", "scale", "node", "tape")
-        return TapedParts(self.kind, *(function(*(getattr(p, name) for p in (self, *others))) for name in names))
+        value, *terms, tape = map(function, self.fields, *(other.fields for other in others))
+        return TapedParts(self.kind, value, tuple(zip(terms[::2], terms[1::2], strict=True)), tape)
 
     def pack(self, e: Emitter) -> Any:
         """Put the LLVM struct together again."""
         struct = cgutils.create_struct_proxy(self.kind)(e.context, e.builder)
-        for name in ("value", "scale", "node", "tape"):
-            setattr(struct, name, getattr(self, name).ir)
+        for (name, _), part in zip(self.kind.members, self.fields, strict=True):
+            setattr(struct, name, part.ir)
         return struct._getvalue()
 
 
-def common_tape(builder: Any, tapes: Sequence[Any]) -> tuple[Any, bool]:
-    """The tape of several numbers, and whether it is certain that it is not null (then none of them is asked)."""
-    found = in_reach(builder)
+def common_tape(e: Emitter, tapes: Sequence[Value]) -> Value:
+    """The tape of several numbers; null if all are constants."""
+    found = in_reach(e.builder)
     if found is not None:
-        return found, True
+        return Value(e, found)
     tape = tapes[0]
     for other in tapes[1:]:
-        tape = builder.select(is_null(builder, tape), other, tape)
-    return tape, False
+        tape = Value(e, e.builder.select(is_null(e.builder, tape.ir), other.ir, tape.ir))
+    return tape
+
+
+def recorded(e: Emitter, number: TapedParts) -> TapedParts:
+    """The same number with one term."""
+    if number.kind.terms == 1:
+        return number
+    operands = [(node.ir, scale) for node, scale in number.terms]
+    return on_tape(e, number.value, [number.tape], lambda tape: record(e.builder, tape, operands))
+
+
+def on_tape(e: Emitter, value: Value, tapes: Sequence[Value], write: Callable[[Any], Any]) -> TapedParts:
+    """A number at the place of a record that ``write(tape)`` makes; where there is no tape, a constant."""
+    tape = common_tape(e, tapes)
+    if in_reach(e.builder) is not None:
+        node = write(tape.ir)
+    else:
+        null = is_null(e.builder, tape.ir)
+        node = write(e.builder.select(null, nowhere(e.builder), tape.ir))
+        node = e.builder.select(null, word(BIN), node)
+    return TapedParts(TAPED, value, ((Value(e, node), e.value(1.0)),), tape)
