@@ -17,6 +17,7 @@ What is named is taken. ``"auto"`` is never worse than the plain score with inde
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,7 +29,7 @@ from .errors import LikelihoodError, NonFiniteError
 from .estimators import ESTIMATORS, Sums, replicates, symmetric
 from .kernels import Job
 from .options import Options
-from .pilot import PILOT_DRAWS, Pilot, draw_pilot, pilot_draws
+from .pilot import PILOT_DRAWS, OutOfTimeError, Pilot, draw_pilot, pilot_draws
 from .preview import Preview
 from .result import Check
 from .tails import Tails
@@ -85,8 +86,8 @@ class Plan:
     sound: bool = True
 
 
-def plan_for(job: Job, options: Options) -> Plan:
-    """Decide how to estimate.
+def plan_for(job: Job, options: Options, deadline: float = math.inf) -> Plan:
+    """Decide how to estimate; past the deadline with what is known by then.
 
     Raises
     ------
@@ -94,18 +95,20 @@ def plan_for(job: Job, options: Options) -> Plan:
         As a run would.
     """
     if options.estimator != "auto":
-        return _named(job, options)
+        return _named(job, options, deadline)
     budget = options.draws or options.max_draws
     if budget is not None and budget < LEAST_BUDGET:
         return _score_only(job, options, f"no pilot with less than {LEAST_BUDGET} draws")
     if job.p > HESSIAN_UP_TO:
         return _score_only(job, options, f"more than {HESSIAN_UP_TO} parameters")
     try:
-        second, pilot = _pilot(replace(job, order=2), options)
+        second, pilot = _pilot(replace(job, order=2), options, deadline)
+    except OutOfTimeError:
+        return _score_only(job, options, preview.OUT_OF_TIME)
     except (LikelihoodError, NonFiniteError) as error:
         # whatever is wrong with the likelihood itself will be met again by the score
         return _score_only(job, options, f"no Hessian: {error}")
-    seen = preview.look(second, pilot)
+    seen = preview.look(second, pilot, deadline)
     candidates = ("score", "hessian", "bartlett") if seen.usable else ("score",)
     return _with(seen, _best(second, options, candidates, pilot))
 
@@ -114,18 +117,22 @@ def _with(seen: Preview, plan: Plan) -> Plan:
     return replace(plan, checks=tuple(seen.checks.items()), sound=seen.sound)
 
 
-def _named(job: Job, options: Options) -> Plan:
-    """The estimator that was asked for."""
+def _named(job: Job, options: Options, deadline: float) -> Plan:
+    """The estimator that was asked for; control variates have to have their pilot."""
     estimator = ESTIMATORS[options.estimator]
     if options.sampling == "auto" and not estimator.needs_pilot:
         options = replace(options, sampling="mc")
     if not estimator.needs_hessian:
-        return _by_scores(replace(job, sampling=options.sampling), options)
-    job, pilot = _pilot(replace(job, order=2), options)
+        return _by_scores(replace(job, sampling=options.sampling), options, deadline)
+    job = replace(job, order=2)
+    try:
+        job, pilot = _pilot(job, options, math.inf if estimator.needs_pilot else deadline)
+    except OutOfTimeError:
+        return _with(preview.nothing(preview.OUT_OF_TIME), Plan(replace(job, sampling=options.sampling), "hessian"))
     plan = _best(job, options, (options.estimator,), pilot)
     if job.p > HESSIAN_UP_TO:
         return plan
-    return _with(_strict(preview.look(job, pilot)), plan)
+    return _with(_strict(preview.look(job, pilot, deadline)), plan)
 
 
 def _strict(seen: Preview) -> Preview:
@@ -135,14 +142,17 @@ def _strict(seen: Preview) -> Preview:
     return replace(seen, sound=False, checks=seen.checks | {preview.SMOOTHNESS: check}) if kinked else seen
 
 
-def _by_scores(job: Job, options: Options) -> Plan:
+def _by_scores(job: Job, options: Options, deadline: float) -> Plan:
     """``score`` or ``covariance``. The pilot shows what quasi-Monte Carlo is worth, and else only serves the checks."""
     plan = Plan(job, options.estimator)
     budget = options.draws or options.max_draws
     few = budget is not None and budget < LEAST_BUDGET
     if few and job.sampling == "mc":
         return _with(preview.nothing(f"no pilot with less than {LEAST_BUDGET} draws"), plan)
-    seen, pilot = _preview(job, options, few)
+    try:
+        seen, pilot = _preview(job, options, few, deadline)
+    except OutOfTimeError:
+        return _with(preview.nothing(preview.OUT_OF_TIME), plan)
     if job.sampling == "rqmc":
         plan = replace(plan, spent=pilot.draws, outer_variance=pilot.outer_variance)
     scores = pilot.scores.reshape(pilot.draws, -1)
@@ -151,7 +161,7 @@ def _by_scores(job: Job, options: Options) -> Plan:
     return replace(_with(seen, plan), tails=tails.look(scores**2))
 
 
-def _preview(job: Job, options: Options, few: bool) -> tuple[Preview, Pilot]:
+def _preview(job: Job, options: Options, few: bool, deadline: float) -> tuple[Preview, Pilot]:
     """A look at the pilot with Hessians if they can be had, and at scores alone if not."""
     if few:
         reason = f"no Hessians with less than {LEAST_BUDGET} draws"
@@ -159,11 +169,11 @@ def _preview(job: Job, options: Options, few: bool) -> tuple[Preview, Pilot]:
         reason = f"more than {HESSIAN_UP_TO} parameters"
     else:
         try:
-            second, pilot = _pilot(replace(job, order=2), options)
-            return preview.look(second, pilot), pilot
+            second, pilot = _pilot(replace(job, order=2), options, deadline)
+            return preview.look(second, pilot, deadline), pilot
         except (LikelihoodError, NonFiniteError) as error:
             reason = f"no Hessian: {error}"
-    return preview.nothing(reason), _pilot(job, options)[1]
+    return preview.nothing(reason), _pilot(job, options, deadline)[1]
 
 
 def _score_only(job: Job, options: Options, reason: str) -> Plan:
@@ -171,18 +181,18 @@ def _score_only(job: Job, options: Options, reason: str) -> Plan:
     return _with(preview.nothing(reason), Plan(replace(job, sampling=sampling), "score"))
 
 
-def _pilot(job: Job, options: Options) -> tuple[Job, Pilot]:
+def _pilot(job: Job, options: Options, deadline: float) -> tuple[Job, Pilot]:
     """A pilot under the sampling that the run may use; quasi-Monte Carlo also shows what independent draws would do."""
     draws = pilot_draws(options.draws or options.max_draws)
     if options.sampling != "auto":
         job = replace(job, sampling=options.sampling)
-        return job, draw_pilot(job, draws)
+        return job, draw_pilot(job, draws, deadline)
     job = replace(job, sampling="rqmc")
     try:
-        return job, draw_pilot(job, draws)
+        return job, draw_pilot(job, draws, deadline)
     except LikelihoodError:
         job = replace(job, sampling="mc")
-        return job, draw_pilot(job, draws)
+        return job, draw_pilot(job, draws, deadline)
 
 
 def _best(job: Job, options: Options, candidates: tuple[str, ...], pilot: Pilot) -> Plan:

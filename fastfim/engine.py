@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
@@ -168,17 +168,17 @@ def _run(model: BoundLikelihood, theta: NDArray[np.float64], options: Options) -
     started = perf_counter()
     deadline = math.inf if options.time_limit is None else started + options.time_limit
     job = Job(model, theta, options.seed, order=1)
-    plan = plan_for(job, options)
+    check_by_hand(job if model.likelihood.hessian is None else replace(job, order=2))
+    plan = plan_for(job, options, deadline)
+    _require_room(options, plan)
     compile_for(model, plan.job.order, plan.job.sampling)  # once, before threads that would each do it
-    check_by_hand(plan.job)
     look: Look | None = None
     history: list[Round] = []
     with mapper(options.workers) as ordered_map, reporter(options.progress, options.rtol) as report:
-        for totals, draws in _rounds(plan, options, ordered_map, deadline):
+        for totals, draws in _rounds(plan.job, options, ordered_map, deadline, lambda: plan.spent):
             sums, rounds = Sums.unpack(totals, plan.job.p, draws), len(history) + 1
-            again = _FreshStreams(plan.job, options.streams * rounds, sums, ordered_map)
-            fresh = again if _room_for_doubt(options, plan, draws) and perf_counter() < deadline else None
-            look = judge(sums, options, plan, look, fresh)
+            again = _FreshStreams(plan.job, options.streams * rounds, sums, ordered_map, deadline)
+            look = judge(sums, options, plan, look, again if _room_for_doubt(options, plan, draws) else None)
             plan = replace(plan, spent=plan.spent + again.spent)
             history.append(Round(look.draws + plan.spent, perf_counter() - started, look.relative_error))
             report(history[-1].draws, look.relative_error)
@@ -186,6 +186,16 @@ def _run(model: BoundLikelihood, theta: NDArray[np.float64], options: Options) -
                 break
     assert look is not None  # the first round is always completed
     return _result(plan, options, look, tuple(history))
+
+
+def _require_room(options: Options, plan: Plan) -> None:
+    """Refuse a limit that the pilot alone uses up."""
+    if options.max_draws is not None and plan.spent + options.streams > options.max_draws:
+        raise OptionError(
+            f"max_draws = {options.max_draws} leaves less than one draw for each of {options.streams} streams after "
+            f"{plan.spent} of the pilot that estimator={plan.estimator!r} with sampling={plan.job.sampling!r} needs: "
+            f"allow {plan.spent + options.streams} or more, or take estimator='score', sampling='mc'"
+        )
 
 
 def _room_for_doubt(options: Options, plan: Plan, draws: int) -> bool:
@@ -196,44 +206,56 @@ def _room_for_doubt(options: Options, plan: Plan, draws: int) -> bool:
 
 
 class _FreshStreams:
-    """Sums over as many draws from streams of their own; ``spent`` says how many that took.
+    """Sums over as many draws from streams of their own, or None past the deadline; ``spent`` says how many that took.
 
     The next round's draws would not do: under quasi-Monte Carlo they complete the points of the round before, and so
     depend on its errors.
     """
 
-    def __init__(self, job: Job, first_stream: int, sums: Sums, ordered_map: Workers) -> None:
-        self.job, self.first, self.sums, self.map = job, first_stream, sums, ordered_map
+    def __init__(self, job: Job, first_stream: int, sums: Sums, ordered_map: Workers, deadline: float) -> None:
+        self.job, self.first, self.sums, self.map, self.deadline = job, first_stream, sums, ordered_map, deadline
         self.spent = 0
 
-    def __call__(self) -> Sums:
+    def __call__(self) -> Sums | None:
         totals = np.zeros((len(self.sums.score), self.job.layout.sums))
         done = 0
         for number, size in enumerate(stopping.blocks(self.sums.draws, self.job.layout.block)):
+            if perf_counter() > self.deadline:
+                return None
             _add_blocks(self.job, totals, [Block(self.first, number, size, done)], self.map)
             done += size
-        self.spent = done * len(totals)
+            self.spent = done * len(totals)
         return Sums.unpack(totals, self.job.p, done)
 
 
 def _rounds(
-    plan: Plan, options: Options, ordered_map: Workers, deadline: float
+    job: Job, options: Options, ordered_map: Workers, deadline: float, spent: Callable[[], int]
 ) -> Iterator[tuple[NDArray[np.float64], int]]:
     """After each round: the sums of every stream, and how many draws a stream they are over.
 
-    Past the deadline the round is cut off after the blocks at hand, the same for all streams.
+    ``spent()`` draws have gone elsewhere. A round that would pass the deadline, at the pace so far, is cut short, the
+    same for all streams; of the first there is no pace to tell.
     """
-    totals = np.zeros((options.streams, plan.job.layout.sums))
-    done = number = 0
-    for target in stopping.rounds(options.budget(plan.spent, plan.job.sampling)):
-        for sizes in _groups(stopping.blocks(target - done, plan.job.layout.block)):
+    totals = np.zeros((options.streams, job.layout.sums))
+    done = number = shown = 0
+    started = perf_counter()
+    for target in stopping.rounds(lambda: options.budget(spent(), job.sampling)):
+        for wanted in _groups(stopping.blocks(target - done, job.layout.block)):
+            sizes = wanted
+            if done and deadline < math.inf:
+                now = perf_counter()
+                affordable = int(done * max(0.0, deadline - now) / (now - started))
+                sizes = stopping.blocks(min(affordable, sum(wanted)), job.layout.block)
             firsts = np.cumsum([done, *sizes]).tolist()
             blocks = [Block(0, number + k, size, firsts[k]) for k, size in enumerate(sizes)]
-            _add_blocks(plan.job, totals, blocks, ordered_map)
+            if blocks:
+                _add_blocks(job, totals, blocks, ordered_map)
             done, number = firsts[-1], number + len(sizes)
-            if perf_counter() > deadline:
-                yield totals, done
+            if sizes != wanted or perf_counter() > deadline:
+                if done > shown:
+                    yield totals, done
                 return
+        shown = done
         yield totals, done
 
 
@@ -307,16 +329,23 @@ def _message(options: Options, plan: Plan, look: Look, last: Round) -> str:
         return f"ended as unsound with {reached}: see checks"
     if look.converged:
         return f"converged to {reached}"
-    wanted = f"rtol = {options.rtol:g}" + (f", atol = {options.atol:g}" if options.atol else "")
-    needed = f"{wanted} would take about {look.projected_draws:.1g} draws" if look.projected_draws > look.draws else ""
-    if look.pending or not look.normal:
-        needed = "the checks are not settled: more draws would tell"
+    needed = _needed(options, look)
     if options.draws is not None:
         return f"the fixed budget gave {reached}" + (f"; {needed}" if needed else "")
-    if options.time_limit is not None and last.seconds >= options.time_limit:
+    if look.ended:
+        reason = "the default limits, as no end is in sight (max_draws or time_limit sets others)"
+    elif options.time_limit is not None and options.budget(plan.spent, plan.job.sampling) != look.sums.draws:
         reason = f"time_limit = {options.time_limit:g} s"
-    elif options.max_draws is not None:
-        reason = f"max_draws = {options.max_draws:,}"
     else:
-        reason = "the default limits (set max_draws or time_limit to go on)"
+        reason = f"max_draws = {options.max_draws:,}"
     return f"stopped by {reason} with {reached}; {needed or 'not every entry is known'}"
+
+
+def _needed(options: Options, look: Look) -> str:
+    """What it would take to converge."""
+    wanted = f"rtol = {options.rtol:g}" + (f", atol = {options.atol:g}" if options.atol else "")
+    if look.pending or not look.normal:
+        return "the checks are not settled: more draws would tell"
+    if look.projected_draws == math.inf:
+        return f"no number of draws would meet {wanted}"
+    return f"{wanted} would take about {look.projected_draws:.1g} draws" if look.projected_draws > look.draws else ""

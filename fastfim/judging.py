@@ -21,6 +21,8 @@ from .soundness import Finding
 from .tails import Judgement
 
 Array = NDArray[np.float64]
+#: As many draws from streams that nothing has been seen of; None where time has run out.
+Fresh = Callable[[], Sums | None]
 
 #: What each estimator rests on; `covariance` on neither identity.
 ASSUMES = {
@@ -47,6 +49,8 @@ class Look:
         One estimate a stream (K, p, p), the error of their mean and the scale of the entries (p, p).
     relative_error, variance_reduction
         As in `FisherEstimate`.
+    history
+        Draws of all streams and relative error after each round.
     projected_draws
         Draws, all told, that would meet the tolerance.
     trusted_from
@@ -67,6 +71,7 @@ class Look:
     scale: Array
     relative_error: float
     variance_reduction: float
+    history: tuple[tuple[int, float], ...]
     projected_draws: float
     findings: Mapping[str, Finding]
     trusted_from: float | None
@@ -97,10 +102,10 @@ class Look:
         return self.trusted_from is None or self.draws >= self.trusted_from * len(self.matrices)
 
 
-def judge(sums: Sums, options: Options, plan: Plan, before: Look | None, fresh: Callable[[], Sums] | None) -> Look:
+def judge(sums: Sums, options: Options, plan: Plan, before: Look | None, fresh: Fresh | None) -> Look:
     """Look at a run after a round, with the look after the round ``before``.
 
-    ``fresh()`` gives as many draws from streams that nothing has been seen of; None where the budget has no room.
+    ``fresh`` is None where the budget has no room for it.
     """
     matrices = estimators.replicates(sums, plan.estimator, plan.control)
     scale = estimators.scale(sums, plan.estimator)
@@ -114,7 +119,11 @@ def judge(sums: Sums, options: Options, plan: Plan, before: Look | None, fresh: 
     own = (() if before is None else before.own) + (_own(sums, plan, before),)
     tail = None if plan.tails is None or plan.control is not None else tails.judge(plan.tails, own, sums.draws)
     settled = settled and (tail is None or tail.state == "sound")
-    projected = stopping.projected_draws(draws, half_width, goal, options.rtol, options.atol)
+    reached = stopping.relative_error(half_width, goal)
+    history = (() if before is None else before.history) + ((draws, reached),)
+    rate = stopping.rate(history) if plan.job.sampling == "rqmc" else 0.5
+    floor = stopping.least_rtol(options.confidence, options.streams) if options.target == "fim" else 0.0
+    projected = stopping.projected_draws(draws, half_width, goal, options.rtol, options.atol, rate, floor)
     converged = within and settled and plan.sound
     given_up = _given_up(options, draws, projected, settled)
     enough = converged and options.draws is None and len(own) >= stopping.ROUNDS_AT_LEAST
@@ -126,7 +135,8 @@ def judge(sums: Sums, options: Options, plan: Plan, before: Look | None, fresh: 
         matrices=matrices,
         standard_error=error,
         scale=scale,
-        relative_error=stopping.relative_error(half_width, goal),
+        relative_error=reached,
+        history=history,
         variance_reduction=_variance_reduction(sums, plan, scale, error),
         projected_draws=projected,
         findings=findings,
@@ -153,18 +163,16 @@ def _aim(options: Options, matrices: Array, error: Array, scale: Array) -> tuple
     return target.reach(options.target, matrices, options.confidence)
 
 
-def _test(sums: Sums, estimator: str, fresh: Callable[[], Sums] | None) -> tuple[dict[str, Finding], frozenset[str]]:
+def _test(sums: Sums, estimator: str, fresh: Fresh | None) -> tuple[dict[str, Finding], frozenset[str]]:
     """Test every identity; of those suspected only the verdict of fresh streams counts.
 
     Where there is no room for these, a suspicion so strong that both tests would have to err stands for itself.
     """
     findings = {name: test(sums) for name, test in ASSUMES[estimator].items()}
     suspected = [name for name, finding in findings.items() if finding.verdict == "fail"]
-    if fresh is None:
+    others = fresh() if suspected and fresh is not None else None
+    if others is None:
         return findings, frozenset(name for name in suspected if findings[name].p_value < soundness.OUTRIGHT)
-    if not suspected:
-        return findings, frozenset()
-    others = fresh()
     findings |= {name: ASSUMES[estimator][name](others, soundness.CONFIRMATION) for name in suspected}
     return findings, frozenset(name for name in suspected if findings[name].verdict == "fail")
 

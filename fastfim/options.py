@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from . import stopping
 from .errors import OptionError
 from .estimators import ESTIMATORS
 from .target import NAMED, Target
@@ -56,8 +57,8 @@ class Options:
             draws = max(1, -(-(self.draws - spent) // self.streams))
             return 1 << (draws - 1).bit_length() if sampling == "rqmc" else draws
         if self.max_draws is not None:
-            draws = max(1, (self.max_draws - spent) // self.streams)
-            return 1 << (draws.bit_length() - 1) if sampling == "rqmc" else draws
+            draws = max(0, (self.max_draws - spent) // self.streams)
+            return (1 << draws.bit_length()) >> 1 if sampling == "rqmc" else draws
         return None
 
     @classmethod
@@ -86,7 +87,8 @@ class Options:
             Naming the argument, what was given and what is needed.
         """
         rtol, atol = tolerance("rtol", rtol), tolerance("atol", atol)
-        if rtol == atol == 0.0 and draws is None and max_draws is None and time_limit is None:
+        endless = draws is None and max_draws is None and time_limit is None
+        if rtol == atol == 0.0 and endless:
             raise OptionError(
                 f"rtol = {rtol} and atol = {atol} would never be met: "
                 "ask for a tolerance, or give draws, max_draws or time_limit"
@@ -103,6 +105,12 @@ class Options:
         least = 2 if estimator == "auto" else ESTIMATORS[estimator].least_streams
         if streams < least:
             raise OptionError(f"estimator {estimator!r} needs at least {least} streams; got {streams}")
+        least_rtol = stopping.least_rtol(confidence, streams)
+        if endless and target == "fim" and atol == 0.0 and rtol <= least_rtol:
+            raise OptionError(
+                f"rtol = {rtol:g} is below rounding: error bars include a floor of {least_rtol:.2g} of the scale; "
+                "ask for more, or give draws, max_draws or time_limit"
+            )
         max_draws = None if max_draws is None else count("max_draws", max_draws)
         if max_draws is not None and max_draws < streams:
             raise OptionError(f"max_draws = {max_draws} is less than one draw for each of {streams} streams")

@@ -5,7 +5,9 @@ The pilot has streams of its own, so that nothing learned from it depends on the
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,18 +69,31 @@ def pilot_draws(budget: int | None) -> int:
     return min(PILOT_DRAWS, 1 << (affordable.bit_length() - 1))
 
 
-def draw_pilot(job: Job, draws: int) -> Pilot:
-    """Draw and differentiate.
+class OutOfTimeError(Exception):
+    """The deadline has passed before a pilot, or a look at it, was done."""
+
+
+def in_time(deadline: float) -> None:
+    """Raise `OutOfTimeError` past the deadline, by `time.perf_counter`."""
+    if perf_counter() > deadline:
+        raise OutOfTimeError
+
+
+def draw_pilot(job: Job, draws: int, deadline: float = math.inf) -> Pilot:
+    """Draw and differentiate; with a deadline one stream at a time, and no further than that.
 
     Raises
     ------
     LikelihoodError, NonFiniteError
         As a run would.
+    OutOfTimeError
+        Past the deadline.
     """
     parts: list[Chunk] = []
     kept = max(LEAST_KEPT // draws, WORDS_TOGETHER // (draws * job.layout.size), 1)
-    together = max(1, WORDS_TOGETHER // (draws * job.layout.words_a_draw))
+    together = max(1, WORDS_TOGETHER // (draws * job.layout.words_a_draw)) if deadline == math.inf else 1
     for k in range(0, PILOT_STREAMS, together):
+        in_time(deadline)
         block = Block(FIRST_STREAM + k, 0, draws, streams=min(together, PILOT_STREAMS - k))
         chunk = draws_of(job, block)
         if not _finite(chunk):

@@ -8,6 +8,7 @@ score is zero, and this is the only sign.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,12 +17,12 @@ from . import smoothness, soundness, verdicts
 from .errors import LikelihoodError
 from .estimators import Sums, symmetric
 from .kernels import Job
-from .pilot import Pilot
+from .pilot import OutOfTimeError, Pilot
 from .result import Check
 from .smoothness import Smoothness
 
 NAN = float("nan")
-SMOOTHNESS = "smoothness"
+SMOOTHNESS, OUT_OF_TIME = "smoothness", "time_limit was reached"
 IDENTITIES = {"mean_score": soundness.mean_score, "information_equality": soundness.information_equality}
 
 
@@ -44,10 +45,12 @@ class Preview:
     checks: dict[str, Check] = field(default_factory=dict)
 
 
-def look(job: Job, pilot: Pilot) -> Preview:
-    """Look at a pilot with Hessians."""
+def look(job: Job, pilot: Pilot, deadline: float = math.inf) -> Preview:
+    """Look at a pilot with Hessians, up to the deadline."""
     try:
-        seen = smoothness.look(job, pilot)
+        seen = smoothness.look(job, pilot, deadline)
+    except OutOfTimeError:
+        return nothing(OUT_OF_TIME)
     except LikelihoodError as error:
         return nothing(f"logpdf fails near theta: {error}")
     usable = seen.smooth and seen.support_is_fixed

@@ -18,6 +18,7 @@ identity fails too, and no estimator is right.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 
 from .errors import ParameterError
 from .kernels import Job, differentiated
-from .pilot import Pilot
+from .pilot import Pilot, in_time
 
 Array = NDArray[np.float64]
 
@@ -33,6 +34,8 @@ Array = NDArray[np.float64]
 STEP, TOWARDS_END, HALVINGS = 0.03, 0.1, 30
 #: Evaluations of a draw that the secants may cost, and draws that are looked at in any case.
 EVALUATIONS, LEAST_DRAWS = 2**16, 512
+#: Pieces in which draws are looked at where there is a deadline to look at, too.
+PIECES = 16
 #: Rough draws are counted from this error on, relative to sqrt(I_ii I_jj); this share of them is no accident.
 VISIBLE, SHARE = 1e-3, 1e-3
 
@@ -64,8 +67,14 @@ class Smoothness:
         return not self.outside.any()
 
 
-def look(job: Job, pilot: Pilot) -> Smoothness:
-    """Compare Hessians of the pilot's draws with secants of their scores."""
+def look(job: Job, pilot: Pilot, deadline: float = math.inf) -> Smoothness:
+    """Compare Hessians of the pilot's draws with secants of their scores.
+
+    Raises
+    ------
+    OutOfTimeError
+        Past the deadline.
+    """
     assert pilot.hessians is not None
     assert pilot.samples is not None
     p, each = job.p, pilot.scores.shape[1]
@@ -76,7 +85,7 @@ def look(job: Job, pilot: Pilot) -> Smoothness:
     root = np.sqrt((pilot.scores**2).mean(axis=(0, 1)))
     rough, outside = np.zeros(p, dtype=np.int64), np.zeros(p, dtype=np.int64)
     for j in np.flatnonzero(root):
-        (wide, narrow), left = _secants(job, int(j), step_within(job, int(j), root[j]), draws)
+        (wide, narrow), left = _secants(job, int(j), step_within(job, int(j), root[j]), draws, deadline)
         column = _column(hessians, p, int(j))
         scale = root[j] * np.where(root > 0.0, root, np.inf)
         coarse, fine = np.abs(wide - column) / scale, np.abs(narrow - column) / scale
@@ -113,10 +122,15 @@ def _column(packed: Array, p: int, j: int) -> Array:
     return packed[:, low * p - low * (low - 1) // 2 + high - low]
 
 
-def _secants(job: Job, j: int, step: float, draws: Array) -> tuple[Array, NDArray[np.bool_]]:
+def _secants(job: Job, j: int, step: float, draws: Array, deadline: float) -> tuple[Array, NDArray[np.bool_]]:
     """Slopes of each draw's score along parameter j over a step and half of it; which draws leave the support."""
     steps = step * np.array([1.0, 0.5])
-    there = differentiated(replace(job, theta=np.array([beside(job, j, s) for s in (*steps, *-steps)])), draws)
-    up, down = there.scores[:2], there.scores[2:]
-    left = np.asarray(np.isneginf(there.logpdf).any(axis=0))
-    return (up - down) / (2 * steps)[:, None, None], left
+    beyond = replace(job, theta=np.array([beside(job, j, s) for s in (*steps, *-steps)]))
+    parts = []
+    for piece in [draws] if deadline == math.inf else np.array_split(draws, PIECES):
+        in_time(deadline)
+        parts.append(differentiated(beyond, piece))
+    scores = np.concatenate([part.scores for part in parts], axis=1)
+    densities = np.concatenate([part.logpdf for part in parts], axis=1)
+    left = np.asarray(np.isneginf(densities).any(axis=0))
+    return (scores[:2] - scores[2:]) / (2 * steps)[:, None, None], left

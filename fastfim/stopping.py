@@ -14,11 +14,13 @@ intervals after optional stopping within a percent of its level.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .estimators import ROUNDING_FLOOR
 
 Array = NDArray[np.float64]
 
@@ -26,8 +28,10 @@ Array = NDArray[np.float64]
 FIRST_ROUND, ROUNDS_AT_LEAST = 128, 2
 #: With no budget given, a run whose projection exceeds so many draws ends; the projection counts from so many draws on.
 DRAWS_AT_MOST, PROJECTION_FROM = 10**11, 2**20
+#: Rounds that show how fast errors fall, and the fastest rate that is believed (that of nets for smooth integrands).
+RATE_ROUNDS, FASTEST_RATE = 4, 1.5
 
-__all__ = ["blocks", "critical_value", "met", "projected_draws", "relative_error", "rounds"]
+__all__ = ["blocks", "critical_value", "least_rtol", "met", "projected_draws", "rate", "relative_error", "rounds"]
 
 
 def critical_value(confidence: float, streams: int) -> float:
@@ -36,6 +40,11 @@ def critical_value(confidence: float, streams: int) -> float:
     from scipy.special import stdtrit
 
     return float(stdtrit(streams - 1, 0.5 + 0.5 * confidence))
+
+
+def least_rtol(confidence: float, streams: int) -> float:
+    """Half-width of an error that is nothing but the rounding floor, relative to the scale: no run can meet less."""
+    return critical_value(confidence, streams) * ROUNDING_FLOOR
 
 
 def relative_error(half_width: Array, scale: Array) -> float:
@@ -50,14 +59,21 @@ def met(half_width: Array, scale: Array, rtol: float, atol: float) -> bool:
     return bool(np.all(half_width <= atol + rtol * scale))
 
 
-def rounds(budget: int | None) -> Iterator[int]:
-    """Draws a stream after each round: doubling, the last cut off at ``budget``."""
+def rounds(budget: int | Callable[[], int | None] | None) -> Iterator[int]:
+    """Draws a stream after each round: doubling, the last cut off at ``budget``.
+
+    A function is asked before each round, for a budget that other draws use up, too.
+    """
+    done = 0
     for k in count():
-        draws = FIRST_ROUND << k
-        if budget is not None and draws >= budget:
-            yield budget
+        most = budget() if callable(budget) else budget
+        if most is not None and most <= done:
             return
-        yield draws
+        done = FIRST_ROUND << k
+        if most is not None and done >= most:
+            yield most
+            return
+        yield done
 
 
 def blocks(draws: int, longest: int) -> list[int]:
@@ -66,10 +82,24 @@ def blocks(draws: int, longest: int) -> list[int]:
     return [longest] * whole + [rest] * (rest > 0)
 
 
-def projected_draws(draws: int, half_width: Array, scale: Array, rtol: float, atol: float) -> float:
-    """Draws that would meet the tolerance, since errors fall like one over the root of the draws."""
+def projected_draws(
+    draws: int, half_width: Array, scale: Array, rtol: float, atol: float, rate: float = 0.5, floor: float = 0.0
+) -> float:
+    """Draws that would meet the tolerance: errors fall like draws^-rate, down to the share ``floor`` of the scale."""
     allowed = atol + rtol * scale
     with np.errstate(divide="ignore", invalid="ignore"):
-        excess = np.where(half_width <= allowed, 1.0, half_width / allowed)
+        excess = np.where(half_width <= allowed, 1.0, half_width / np.where(allowed > floor * scale, allowed, 0.0))
     worst = float(excess.max())
-    return draws * worst**2 if math.isfinite(worst) else math.inf
+    return draws * worst ** (1.0 / rate) if math.isfinite(worst) else math.inf
+
+
+def rate(history: Sequence[tuple[int, float]]) -> float:
+    """Power of the draws by which errors fall, from (draws, relative error) after the latest rounds.
+
+    Never less than that of independent draws, 1/2; errors at or below rounding say nothing.
+    """
+    seen = [(draws, error) for draws, error in history[-RATE_ROUNDS:] if 0.0 < error < math.inf]
+    if len(seen) < RATE_ROUNDS:
+        return 0.5
+    draws, errors = np.log(np.array(seen)).T
+    return float(np.clip(-np.polyfit(draws, errors, 1)[0], 0.5, FASTEST_RATE))

@@ -5,7 +5,7 @@ from math import inf, log, nan, sqrt
 import numpy as np
 import pytest
 
-from fastfim import Likelihood, LikelihoodError, NonFiniteError
+from fastfim import Likelihood, LikelihoodError, NonFiniteError, estimate
 from fastfim.diagnosis import check_by_hand, raise_for
 from fastfim.kernels import Block, Job, chunks_of, run_block
 
@@ -199,3 +199,15 @@ def test_what_a_user_function_raises_is_passed_on():
     job = job_of(Likelihood(sample, normal_logpdf, parameters=("m",)))
     with pytest.raises(LikelihoodError, match="ValueError: no such draw"):
         run_block(job, BLOCK)
+
+
+def test_a_wrong_hessian_is_no_kink():
+    """Whatever the estimator, and before anything is concluded from it."""
+
+    def wrong_hessian(x, theta, out):
+        out[0, 0] = -2.0
+
+    likelihood = Likelihood(normal_sample, normal_logpdf, parameters=("m",), hessian=wrong_hessian)
+    for estimator in ("auto", "hessian", "score"):
+        with pytest.raises(LikelihoodError, match="hessian is not the derivative of logpdf"):
+            estimate(likelihood, (1.0,), estimator=estimator, rng=0)

@@ -151,6 +151,69 @@ def test_a_time_limit_is_kept():
     assert result.draws % 32 == 0
 
 
+def sample_cauchy(rng, theta):
+    return theta[0] + rng.standard_cauchy()
+
+
+def logpdf_slow(x, theta):
+    """A Cauchy location that takes some 0.1 ms."""
+    wasted = 0.0
+    for i in range(5000):
+        wasted += math.sin(x * i)
+    return -math.log1p((x - theta[0]) ** 2) + 1e-30 * wasted * theta[0]
+
+
+@pytest.mark.parametrize("estimator", ["auto", "score", "hessian", "bartlett"])
+def test_the_clock_is_looked_at_before_the_run_too(estimator):
+    slow = Likelihood(sample_cauchy, logpdf_slow, parameters=("m",))
+    estimate(slow, (0.0,), draws=4096, estimator=estimator, rng=0)  # compiled
+    start = time.thread_time()
+    with pytest.warns(ConvergenceWarning, match=r"time_limit = 0\.001 s"):
+        result = estimate(slow, (0.0,), rtol=1e-4, time_limit=1e-3, estimator=estimator, workers=1)
+    one_look = time.thread_time() - start
+    assert not result.converged
+    assert result.draws <= 2 * 4096  # the first round, and the pilot that control variates have to have
+    assert result.checks["smoothness"].verdict == "skipped"
+    start = time.thread_time()
+    estimate(slow, (0.0,), draws=result.draws, estimator=estimator, workers=1)
+    assert one_look < 3 * (time.thread_time() - start)  # no more than that of a run of as many draws
+
+
+def test_a_limit_on_draws_holds_for_pilot_and_confirmation():
+    def sample(rng, theta):
+        return rng.normal(theta[0] + 0.02, 1.0)  # suspected now and then, confirmed later
+
+    def logpdf(x, theta):
+        return -0.5 * (x - theta[0]) ** 2
+
+    wrong = Likelihood(sample, logpdf, parameters=("m",))
+    for seed in range(40):
+        with pytest.warns((ConvergenceWarning, RegularityWarning)):
+            result = estimate(wrong, (0.0,), estimator="score", max_draws=60_000, rtol=1e-4, rng=seed)
+        assert result.draws <= 60_000
+    with pytest.raises(OptionError, match="allow 48 or more"):
+        estimate("norm", (0.0, 1.0), estimator="bartlett", max_draws=40)
+
+
+def test_a_fixed_budget_decides_outright():
+    def sample(rng, theta):
+        return rng.normal(theta[0] + 0.1, 1.0)
+
+    def logpdf(x, theta):
+        return -0.5 * (x - theta[0]) ** 2
+
+    with pytest.warns(RegularityWarning, match="the mean score is not zero"):
+        result = estimate(Likelihood(sample, logpdf, parameters=("m",)), (0.0,), draws=10**5, rtol=0.5, rng=0)
+    assert not result.converged
+    assert result.checks["mean_score"].verdict == "fail"
+
+
+def test_messages_promise_nothing_that_cannot_be():
+    assert "no number of draws would meet rtol = 0" in estimate("norm", (0.0, 1.0), rtol=0, draws=4096).message
+    with pytest.raises(OptionError, match="below rounding"):
+        estimate("norm", (0.0, 1.0), rtol=1e-13)
+
+
 def test_a_run_without_prospects_ends():
     with pytest.warns(ConvergenceWarning, match="default limit"):
         result = estimate("norm", (0.0, 1.0), rtol=1e-9, rng=0, estimator="score", sampling="mc")

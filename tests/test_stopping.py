@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from fastfim.stopping import blocks, critical_value, met, projected_draws, relative_error, rounds
+from fastfim.stopping import blocks, critical_value, least_rtol, met, projected_draws, rate, relative_error, rounds
 
 
 @pytest.mark.parametrize("streams", [2, 3, 32, 1000])
@@ -66,6 +66,35 @@ def test_projected_draws_meet_the_tolerance_by_the_root_law(draws, half_width, r
 
 def test_a_tolerance_of_zero_is_never_projected_to_be_met():
     assert projected_draws(100, np.array([0.1]), np.array([1.0]), 0.0, 0.0) == math.inf
+
+
+def test_a_budget_may_shrink_between_rounds():
+    left = iter([10_000, 10_000, 700, 700])
+    assert list(rounds(lambda: next(left))) == [128, 256, 512, 700]
+    left = iter([10_000, 100])
+    assert list(rounds(lambda: next(left))) == [128]
+
+
+@pytest.mark.parametrize("power", [0.5, 0.9, 1.3])
+def test_the_rate_is_that_of_the_errors(power):
+    history = [(2**k, 3.0 * 2 ** (-power * k)) for k in range(12, 20)]
+    assert rate(history) == pytest.approx(power)
+    assert projected_draws(2**19, np.array([1e-2]), np.array([1.0]), 1e-3, 0.0, power) == pytest.approx(
+        2**19 * 10 ** (1 / power)
+    )
+
+
+def test_the_rate_is_never_less_than_that_of_independent_draws():
+    assert rate([(128, 0.1), (256, 0.05)]) == 0.5  # too few rounds to tell
+    assert rate([(2**k, 0.1) for k in range(8)]) == 0.5
+    assert rate([(2**k, 0.0) for k in range(8)]) == 0.5
+
+
+def test_nothing_is_projected_below_rounding():
+    floor = least_rtol(0.95, 32)
+    assert 1e-12 < floor < 1e-11
+    assert projected_draws(100, np.array([0.1]), np.array([1.0]), 0.5 * floor, 0.0, floor=floor) == math.inf
+    assert projected_draws(100, np.array([0.1]), np.array([1.0]), 2.0 * floor, 0.0, floor=floor) < math.inf
 
 
 def test_stopping_at_the_first_round_that_will_do_keeps_the_coverage():
