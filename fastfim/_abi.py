@@ -48,8 +48,8 @@ def _array(context: Any, builder: Any, kind: Any, pointer: Any, shape: list[Any]
 
 
 def private_copy(p: int) -> Any:
-    """Intrinsic ``f(pointer) -> float64[p]`` on the stack: work on theta alone can leave the loop over draws."""
-    kind = types.Array(types.float64, 1, "C")
+    """Intrinsic ``f(pointer) -> float64[p]`` on the stack, read-only: work on theta alone can leave a loop."""
+    kind = types.Array(types.float64, 1, "C", readonly=True)
 
     @intrinsic
     def copy(typingctx: Any, pointer: Any) -> Any:
@@ -65,9 +65,15 @@ def private_copy(p: int) -> Any:
 
 
 def kind_of(kind: tuple[str, int]) -> Any:
-    """Numba type of a constant of a `calls.Kind`."""
+    """Numba type of a constant of a `calls.Kind`: what all threads of a run share is not to be written."""
     scalar = types.float64 if kind[0] == "f" else types.int64
-    return types.Array(scalar, kind[1], "C") if kind[1] else scalar
+    return types.Array(scalar, kind[1], "C", readonly=True) if kind[1] else scalar
+
+
+@intrinsic
+def read_only(typingctx: Any, array: Any) -> Any:
+    """The same array (of memory that nobody owns), not to be written."""
+    return array.copy(readonly=True)(array), lambda context, builder, sig, args: args[0]
 
 
 def unpacker(constants: tuple[tuple[str, int], ...], start: int) -> Any:

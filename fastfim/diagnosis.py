@@ -150,8 +150,9 @@ def _compare(job: Job, role: str, draws: Any, given: Any, expected: Any) -> None
     if function is None:
         return
     usable = np.isfinite(expected).all(axis=1)
-    scale = np.abs(expected[usable]).max(axis=0, initial=0.0) + np.abs(given[usable]).max(axis=0, initial=0.0)
-    wrong = np.abs(given - expected) > AGREEMENT * scale
+    finite = np.where(np.isfinite(given), given, 0.0)
+    scale = np.abs(expected[usable]).max(axis=0, initial=0.0) + np.abs(finite[usable]).max(axis=0, initial=0.0)
+    wrong = ~(np.abs(given - expected) <= AGREEMENT * scale)
     wrong[~usable] = False
     if not wrong.any():
         return

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import stopping, verdicts
+from . import stopping, trial, verdicts
 from .catalogue import catalogue
 from .choice import Plan, plan_for
 from .diagnosis import check_by_hand, raise_for
@@ -168,6 +168,7 @@ def _run(model: BoundLikelihood, theta: NDArray[np.float64], options: Options) -
     started = perf_counter()
     deadline = math.inf if options.time_limit is None else started + options.time_limit
     job = Job(model, theta, options.seed, order=1)
+    trial.once(model, theta)
     check_by_hand(job if model.likelihood.hessian is None else replace(job, order=2))
     plan = plan_for(job, options, deadline)
     _require_room(options, plan)

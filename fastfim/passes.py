@@ -92,7 +92,8 @@ def _nothing(theta, constants, draws, results, chunk, m):  # type: ignore[no-unt
 
 def draw_reader(recipe: Recipe) -> Any:
     """Draw i of a chunk, as the user's functions take it."""
-    return _jit.inner((lambda draws, i: draws[i, 0]) if recipe.scalar else (lambda draws, i: draws[i]))
+    read_only = _abi.read_only
+    return _jit.inner((lambda draws, i: draws[i, 0]) if recipe.scalar else (lambda draws, i: read_only(draws[i])))
 
 
 def _automatic_pass(recipe: Recipe) -> Any:

@@ -28,6 +28,10 @@ STORED = (
     "A value that depends on theta is stored in an array that cannot hold it. Make the array inside the function with "
     "np.zeros(n) or np.empty(n) and no dtype (arrays from outside, and arrays of integers, hold plain numbers)."
 )
+READ_ONLY = (
+    "theta, args and the draw are not to be changed by a function (they are read-only); work on a copy, "
+    "y = x.copy(), and write to that."
+)
 #: Numba's words, and ours.
 _KNOWN = (
     (r"IMPORT_NAME", "An import inside a function cannot be compiled; move it to the top of the file."),
@@ -115,6 +119,8 @@ def _sentence(text: str, exception: BaseException) -> str:
 
 def _sentence_on_call(name: str, arguments: str) -> str:
     active = any(name in arguments for name in ("Dual(", "Taped(", "Theta("))
+    if name == "setitem" and arguments.startswith(("readonly", "Theta(")):
+        return READ_ONLY
     if name == "setitem" and active:
         return STORED
     if name == "getitem" and re.search(r", (?:Dual|Taped)\([^)]*\)$", arguments):
@@ -141,6 +147,7 @@ def in_words(text: str) -> str:
         (r"array\((?:Dual|Taped)\([^)]*\), (\d)d, \w\)", r"a \1-d array that depends on theta"),
         (r"Theta\((?:Dual|Taped)\([^)]*\)[^)]*\)", "the vector theta"),
         (r"(?:Dual|Taped)\([^)]*\)", "a number that depends on theta"),
+        (r"readonly (array\()", r"\1"),
         (r"array\((\w+), (\d)d, \w\)", r"a \2-d \1 array"),
         (r"Module\(<module '([\w.]+)'.*?>\)", r"\1"),
         (r"OptionalType\((.*?)\)", r"either \1 or None"),
