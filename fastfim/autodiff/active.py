@@ -29,6 +29,7 @@ from fastfim._jit import INLINE
 from fastfim.autodiff import (
     elementary,  # noqa: F401 - fills the table
     linear_algebra,  # noqa: F401 - registers stand-ins
+    matrices,  # noqa: F401 - registers stand-ins
     operations,
     rules,
     selections,  # noqa: F401 - fills the table

@@ -16,6 +16,8 @@ from typing import Any
 from numba.core import ir
 
 _COMPARISONS = frozenset({operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne, operator.not_})
+#: Methods of arrays that return a new one.
+NEW_METHODS = frozenset({"copy", "astype"})
 _COUNTS = frozenset({"shape", "size", "ndim", "dtype"})
 #: Expressions whose result may share memory with an operand.
 _SHARING = frozenset({"cast", "phi", "build_tuple", "build_list", "exhaust_iter", "getattr"}) | {
@@ -45,6 +47,8 @@ class Activity:
     ) -> None:
         self.func_ir, self.arguments, self.objects, self.computing = func_ir, arguments, objects, computing
         self.names: set[str] = set()
+        self.stored: set[str] = set()  # arrays among these that a statement of the function changes,
+        self.handed: set[str] = set()  # or that a helper may change
         self.given = self._given()
         self._settle()
 
@@ -70,6 +74,8 @@ class Activity:
         if not isinstance(definition, ir.Expr):
             return []
         if definition.op == "call":  # a method may give a view of its object, a function return its argument
+            if self.method(definition) in NEW_METHODS:
+                return []
             method = self._method_object(definition)
             shares = definition.func.name not in self.computing
             return [v.name for v in definition.list_vars()] + ([method] if method else []) if shares else []
@@ -88,6 +94,13 @@ class Activity:
                 if owner is not None:
                     given.setdefault(owner, []).extend(v.name for v in call.args)
         return given
+
+    def method(self, call: Any) -> str | None:
+        """The name of the method that an expression calls, or ``None``."""
+        if call.op != "call" or self._method_object(call) is None:
+            return None
+        definitions = self.func_ir._definitions[call.func.name]
+        return next(str(d.attr) for d in definitions if isinstance(d, ir.Expr) and d.op == "getattr")
 
     def _method_object(self, call: Any) -> str | None:
         for definition in self.func_ir._definitions.get(call.func.name, ()):
@@ -113,19 +126,24 @@ class Activity:
                 self.names.add(statement.target.name)
             self._visit_changes(statement.value)
         elif isinstance(statement, (ir.SetItem, ir.StaticSetItem)) and statement.value.name in self.names:
-            self.names |= self.sources(statement.target.name)
+            self._store(statement.target.name)
+
+    def _store(self, name: str) -> None:
+        self.stored |= self.sources(name)
+        self.names |= self.stored
 
     def _visit_changes(self, value: Any) -> None:
         """Arrays that an expression changes in place."""
         if not isinstance(value, ir.Expr):
             return
         if value.op == "inplace_binop" and value.rhs.name in self.names:
-            self.names |= self.sources(value.lhs.name)
+            self._store(value.lhs.name)
         if value.op == "call" and any(v.name in self.names for v in value.list_vars()):
             method = self._method_object(value)
             changed = [v.name for v in value.args] if self._is_helper(value) else [method] if method else []
             for name in changed:
-                self.names |= self.sources(name)
+                self.handed |= self.sources(name)
+            self.names |= self.handed
 
     def _depends(self, value: Any) -> bool:
         if isinstance(value, ir.Arg):

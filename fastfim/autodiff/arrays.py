@@ -35,6 +35,8 @@ LIKE = {
     np.ones_like: (1, vectors.ones_like),
     np.full_like: (2, vectors.full_like),
 }
+#: Functions that return a new array, which may have to hold values that depend on theta later on.
+NEW = frozenset({np.array, np.copy, np.arange, np.linspace, np.eye, np.identity, np.diag, np.outer, np.concatenate})
 FLOATS = (float, np.float64, np.double)
 
 
@@ -105,6 +107,18 @@ def activate(func_ir: Any, statement: Any, function: Any, kind: Active, stack: b
     else:
         call.kws = (("dtype", dtype),)
     return [*made, statement]
+
+
+def converted(func_ir: Any, statement: Any, kind: Active) -> list[Any]:
+    """Statements that convert the array of plain numbers that ``statement`` makes into one of ``kind``."""
+    dtype = variable(func_ir, statement, vectors.DualDType(kind))
+    convert = variable(func_ir, statement, vectors.converted)
+    made = ir.Var(statement.target.scope, mk_unique_var("$autodiff"), statement.loc)
+    func_ir._definitions[made.name] = [statement.value]
+    call = ir.Expr.call(convert, [made, dtype], (), statement.loc)
+    func_ir._definitions[statement.target.name] = [call]
+    first = ir.Assign(statement.value, made, statement.loc)
+    return [first, dtype.definition, convert.definition, ir.Assign(call, statement.target, statement.loc)]
 
 
 def variable(func_ir: Any, near: Any, value: Any) -> Any:

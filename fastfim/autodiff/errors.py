@@ -104,6 +104,8 @@ def _sentence(text: str, exception: BaseException) -> str:
     method = re.search(r"\brng\.\w+[^\n]*one draw a call[^\n]*", text)
     if method is not None:
         return method[0]
+    if "length_of_iterator" in text:
+        return "A list that iterates over theta cannot become an array; iterate over range(len(theta)) instead."
     call = _CALL.search(text)
     if call is not None:
         return _sentence_on_call(call[2], call[3])

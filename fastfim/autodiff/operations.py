@@ -64,7 +64,8 @@ class OperationType(types.Callable, types.Opaque):  # type: ignore[misc]
     def __init__(self, operation: Operation) -> None:
         self.operation = operation
         name = getattr(operation.function, "__name__", str(operation.function))
-        super().__init__(f"Operation({name}, {id(operation.function)}, {id(operation.entry)}, {operation.loc})")
+        meaning = f"{id(operation.function)}, {id(operation.entry)}, {id(operation.vector)}"
+        super().__init__(f"Operation({name}, {meaning}, {operation.loc})")
 
     def get_call_type(self, context: Any, args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
         """The signature of a call, or an error that says why there is none."""
@@ -143,8 +144,6 @@ def _resolve_vector(context: Any, operation: Operation, args: tuple[Any, ...], k
     if operation.vector is None:
         what = "is not available for a vector of values that depend on theta; write it as a loop over its elements"
         raise Refused(f"{_title(operation)} {what}.", operation.loc)
-    if kws:
-        raise Refused(f"{_title(operation)} of values that depend on theta takes no keyword here.", operation.loc)
     target = context.resolve_value_type(operation.vector)
     try:
         return target, target.get_call_type(context, args, kws)

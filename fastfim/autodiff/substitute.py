@@ -16,7 +16,7 @@ import importlib
 import operator
 import sys
 import types as python
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaError
 
 from fastfim.autodiff import arrays
-from fastfim.autodiff.activity import Activity
+from fastfim.autodiff.activity import NEW_METHODS, Activity
 from fastfim.autodiff.callgraph import is_library, python_function, reachable
 from fastfim.autodiff.elementwise import IN_PLACE, over_elements
 from fastfim.autodiff.errors import Refused
@@ -43,7 +43,8 @@ from fastfim.autodiff.unpacking import check_lengths
 from fastfim.autodiff.vectors import ALWAYS, VECTOR
 
 METHODS = {"sum": np.sum, "mean": np.mean, "max": np.max, "min": np.min, "dot": np.dot, "prod": np.prod}
-METHODS["cumsum"] = np.cumsum
+METHODS |= {"cumsum": np.cumsum, "trace": np.trace, "var": np.var, "std": np.std}
+METHODS |= {"argmax": np.argmax, "argmin": np.argmin}
 OPERATORS = {
     operator.floordiv: operator.floordiv,
     operator.ifloordiv: operator.floordiv,
@@ -152,11 +153,9 @@ class Substitution:
 
     def _is_ours(self, found: Any) -> bool:
         """Whether a call has a meaning beyond Numba's; where theta does not enter, only what Numba lacks."""
-        try:
-            entry = self.table.get(found)
-            vector = found in VECTOR
-        except TypeError:  # not hashable: no function
+        if not isinstance(found, Hashable):
             return False
+        entry, vector = self.table.get(found), found in VECTOR
         if self.kind is not None or (vector and found in ALWAYS):
             return entry is not None or vector
         if entry is None or isinstance(entry, Refusal):
@@ -207,16 +206,16 @@ class Substitution:
         value = statement.value
         if value.op in ("binop", "inplace_binop") and value.fn in operators:
             return self._call(statement, operators[value.fn], [value.lhs, value.rhs])
-        if value.op != "call" or value.kws or value.vararg:
+        if value.op != "call" or value.vararg:
             return []
         function = self.objects.get(value.func.name)
-        if isinstance(function, type) and self._is_ours(function):
+        if isinstance(function, type) and self._is_ours(function) and not value.kws:
             return self._call(statement, function, list(value.args))
         definitions = self.func_ir._definitions.get(value.func.name, ())
         method = definitions[0] if len(definitions) == 1 and function is None else None
         if isinstance(method, ir.Expr) and method.op == "getattr" and method.attr in METHODS:
             self._forget(value.func)
-            return self._call(statement, METHODS[method.attr], [method.value, *value.args])
+            return self._call(statement, METHODS[method.attr], [method.value, *value.args], value.kws)
         return []
 
     def _forget(self, method: Any) -> None:
@@ -226,10 +225,10 @@ class Substitution:
                 if isinstance(statement, ir.Assign) and statement.target.name == method.name:
                     statement.value = ir.Const(None, statement.loc)
 
-    def _call(self, statement: Any, function: Any, args: list[Any]) -> list[Any]:
+    def _call(self, statement: Any, function: Any, args: list[Any], kws: Any = ()) -> list[Any]:
         made = arrays.variable(self.func_ir, statement, self._operation(function, statement.loc))
         self.objects[made.name] = function
-        statement.value = ir.Expr.call(made, args, (), statement.loc)
+        statement.value = ir.Expr.call(made, args, kws, statement.loc)
         self.func_ir._definitions[statement.target.name] = [statement.value]
         return [made.definition]
 
@@ -246,6 +245,8 @@ class Substitution:
                 if function is not None and statement.target.name in activity:
                     stack = label not in cannot_stack and statement.target.name not in returned
                     body.extend(arrays.activate(self.func_ir, statement, function, kind, stack))
+                elif self._makes_array_for(statement, activity):
+                    body.extend(arrays.converted(self.func_ir, statement, kind))
                 else:
                     body.append(statement)
             block.body = body
@@ -258,6 +259,21 @@ class Substitution:
         function = self.objects.get(value.func.name)
         known = callable(function) and not isinstance(function, Dispatcher)
         return function if known and arrays.allocation(function, value, self.objects) else None
+
+    def _makes_array_for(self, statement: Any, activity: Activity) -> bool:
+        """Whether a statement may make a new array of numbers, in which values that depend on theta are stored."""
+        value = statement.value if isinstance(statement, ir.Assign) else None
+        if not isinstance(value, ir.Expr) or statement.target.name not in activity.stored | activity.handed:
+            return False
+        if activity.method(value) in NEW_METHODS:
+            return True
+        function = self.objects.get(value.func.name) if value.op == "call" else None
+        if not isinstance(function, Hashable) or isinstance(function, Dispatcher):
+            return False
+        if function in arrays.NEW:
+            return True
+        computes = value.op in ("binop", "unary") or isinstance(self.table.get(function), Rule)
+        return computes and statement.target.name in activity.stored
 
     def _looping(self) -> set[Any]:
         """Blocks that may run more than once: an array on the stack would be the same one each time."""

@@ -86,22 +86,43 @@ def is_matrix(kind: Any) -> bool:
 
 
 @stands_in_for(np.sum, sum)
-def vector_sum(a: Any) -> Any:
-    """``np.sum`` over all elements."""
+def vector_sum(a: Any, axis: Any = None) -> Any:
+    """``np.sum`` over all elements, or along an axis of a matrix."""
 
-    def over_elements(a: Any) -> Any:
+    def over_elements(a: Any, axis: Any = None) -> Any:
         result = 0.0
         for v in a:
             result += v
         return result
 
-    def over_array(a: Any) -> Any:
+    def over_array(a: Any, axis: Any = None) -> Any:
         result = 0.0
         for v in a.flat:
             result += v
         return result
 
+    if isinstance(axis, types.Integer) and is_matrix(a):
+        return _along_axis(a)
+    if not (axis is None or isinstance(axis, types.NoneType | types.Omitted)):
+        return None
     return over_array if isinstance(a, types.Array) and a.ndim > 1 else over_elements
+
+
+def _along_axis(a: Any) -> Any:
+    """The sums of columns (axis 0) or rows (axis 1 or -1) of a matrix."""
+    dtype: Any = DualDType(a.dtype)
+
+    def sums(a: Any, axis: Any = None) -> Any:
+        columns = axis == 0 or axis == -2
+        out = np.empty(a.shape[1] if columns else a.shape[0], dtype)
+        for i in range(len(out)):
+            s = 0.0
+            for k in range(a.shape[0] if columns else a.shape[1]):
+                s += a[k, i] if columns else a[i, k]
+            out[i] = s
+        return out
+
+    return sums
 
 
 total = VECTOR[np.sum]
@@ -121,28 +142,50 @@ def vector_product(a: Any) -> Any:
 
 
 @stands_in_for(np.mean)
-def vector_mean(a: Any) -> Any:
-    """``np.mean`` over all elements."""
+def vector_mean(a: Any, axis: Any = None) -> Any:
+    """``np.mean`` over all elements, or along an axis of a matrix."""
 
-    def mean_of_vector(a: Any) -> Any:
-        return total(a) / len(a)
+    def mean_of_vector(a: Any, axis: Any = None) -> Any:
+        return total(a, axis) / len(a)
 
-    def mean_of_array(a: Any) -> Any:
-        return total(a) / a.size
+    def mean_of_array(a: Any, axis: Any = None) -> Any:
+        return total(a, axis) / a.size
 
+    def means(a: Any, axis: Any = None) -> Any:
+        out = total(a, axis)
+        for i in range(len(out)):
+            out[i] = out[i] * (len(out) / a.size)
+        return out
+
+    if isinstance(axis, types.Integer):
+        return means
     return mean_of_array if isinstance(a, types.Array) and a.ndim > 1 else mean_of_vector
 
 
 @stands_in_for(np.max, np.amax, max)
 def vector_max(a: Any) -> Any:
-    """``np.max`` of a vector."""
-    return _largest if element_type(a) else None
+    """``np.max`` over all elements."""
+
+    def of_array(a: Any) -> Any:
+        best = a[0, 0]
+        for v in a.flat:
+            best = v if v > best else best
+        return best
+
+    return of_array if is_matrix(a) else _largest if element_type(a) else None
 
 
 @stands_in_for(np.min, np.amin, min)
 def vector_min(a: Any) -> Any:
-    """``np.min`` of a vector."""
-    return _smallest if element_type(a) else None
+    """``np.min`` over all elements."""
+
+    def of_array(a: Any) -> Any:
+        best = a[0, 0]
+        for v in a.flat:
+            best = v if v < best else best
+        return best
+
+    return of_array if is_matrix(a) else _smallest if element_type(a) else None
 
 
 def _largest(a: Any) -> Any:
@@ -268,6 +311,9 @@ def array(values: Any) -> Any:
                 out[i, j] = values[i][j]
         return out
 
+    def copy_array(values: Any) -> Any:
+        return values.copy()
+
     kind = element_type(values)
     dtype: Any
     if isinstance(kind, Active):
@@ -276,7 +322,7 @@ def array(values: Any) -> Any:
     if isinstance(element_type(kind), Active):
         dtype = DualDType(element_type(kind))
         return copy_rows
-    return (lambda values: values.copy()) if isinstance(values, types.Array) else None
+    return copy_array if isinstance(values, types.Array) else None
 
 
 @overload_method(Theta, "copy", jit_options=UNBOXED)
@@ -297,6 +343,26 @@ zeros_like = njit(**UNBOXED)(lambda a, dtype: np.zeros(a.shape, dtype))
 empty_like = njit(**UNBOXED)(lambda a, dtype: np.empty(a.shape, dtype))
 ones_like = njit(**UNBOXED)(lambda a, dtype: np.ones(a.shape, dtype))
 full_like = njit(**UNBOXED)(lambda a, value, dtype: np.full(a.shape, value, dtype))
+
+
+def converted(value: Any, dtype: Any) -> None:
+    """A new array of floats as one of active numbers; anything else as it is."""
+
+
+@overload(converted, jit_options=UNBOXED)
+def convert(value: Any, dtype: Any) -> Any:
+    """Copy, where the types say so."""
+
+    def elements(value: Any, dtype: Any) -> Any:
+        out = np.empty(value.shape, dtype)
+        for place, v in np.ndenumerate(value):
+            out[place] = v
+        return out
+
+    def as_it_is(value: Any, dtype: Any) -> Any:
+        return value
+
+    return elements if isinstance(value, types.Array) and isinstance(value.dtype, types.Float) else as_it_is
 
 
 @overload(operator.setitem, jit_options=UNBOXED)

@@ -77,22 +77,52 @@ LINALG = types.SimpleNamespace(
     norm=lambda a: mpmath.sqrt(np.sum(a * a)),
 )
 
+
+def on_elements(function):
+    """A function of numbers, for arrays of objects too."""
+    return lambda *args: (
+        np.frompyfunc(function, len(args), 1)(*args)
+        if any(isinstance(a, np.ndarray) for a in args)
+        else function(*args)
+    )
+
+
+def objects(make):
+    """A function that makes an array, with elements that take extended numbers unless all are integers."""
+
+    def made(*args):
+        found = make(*args)
+        return found if found.dtype.kind == "i" else found.astype(object)
+
+    return made
+
+
 MATH = types.SimpleNamespace(**TABLE, pi=mpmath.pi, e=mpmath.e, inf=mpmath.inf, nan=mpmath.nan)
 NUMPY = types.SimpleNamespace(
-    **{name: f for name, f in TABLE.items() if name not in ("pow", "gamma", "lgamma", "erf", "erfc")},
+    **{name: on_elements(f) for name, f in TABLE.items() if name not in ("pow", "gamma", "lgamma", "erf", "erfc")},
     **{name: mp_array(getattr(np, name)) for name in ("zeros", "ones", "zeros_like")},
     empty=mp_array(np.zeros),
     empty_like=mp_array(np.zeros_like),
     **{name: mp_array(getattr(np, name)) for name in ("ones_like", "full", "full_like")},
     **{
         name: getattr(np, name)
-        for name in ("sum", "mean", "dot", "array", "copy", "arange", "max", "min", "prod", "ravel")
+        for name in ("sum", "mean", "dot", "copy", "max", "min", "prod", "ravel", "trace", "outer")
     },
+    **{
+        name: getattr(np, name)
+        for name in ("diag", "tril", "triu", "argmax", "argmin", "inner", "vdot", "cumsum", "diff", "clip")
+    },
+    **{name: objects(getattr(np, name)) for name in ("array", "arange", "linspace")},
+    eye=mp_array(lambda n, dtype: np.eye(n, dtype=int).astype(dtype)),
+    identity=mp_array(lambda n, dtype: np.eye(n, dtype=int).astype(dtype)),
+    var=lambda a: np.mean((a - np.mean(a)) ** 2),
+    std=lambda a: mpmath.sqrt(np.mean((a - np.mean(a)) ** 2)),
     square=lambda x: x * x,
     power=lambda x, y: x**y,
     maximum=max,
     minimum=min,
-    where=lambda c, a, b: a if c else b,
+    where=lambda c, a, b: np.where(c, a, b) if isinstance(c, np.ndarray) else a if c else b,
+    abs=abs,
     logaddexp=logaddexp,
     sign=mpmath.sign,
     arctan=mpmath.atan,
