@@ -121,7 +121,7 @@ def check_by_hand(job: Job) -> None:
     likelihood = job.model.likelihood
     if likelihood.score is None and (likelihood.hessian is None or job.order == 1):
         return
-    automatic = replace(job, model=replace(job.model, likelihood=_without_derivatives(likelihood)))
+    automatic = replace(job, model=replace(job.model, likelihood=without_derivatives(likelihood)))
     given = next(chunks_of(job, FIRST_DRAWS))
     _check_filled(job, given)
     try:
@@ -133,7 +133,8 @@ def check_by_hand(job: Job) -> None:
         _compare(job, "hessian", given.draws, given.hessians, expected.hessians)
 
 
-def _without_derivatives(likelihood: Likelihood) -> Likelihood:
+def without_derivatives(likelihood: Likelihood) -> Likelihood:
+    """Return the likelihood as it would be without hand-written derivatives."""
     return Likelihood(
         likelihood.sample,
         likelihood.logpdf,

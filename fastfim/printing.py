@@ -39,8 +39,8 @@ def summary(result: Any) -> list[str]:
     """What was estimated, from how much, whether it is enough, and what gives cause for doubt."""
     of = f" of {result.likelihood}" if result.likelihood else ""
     method = f"{result.estimator} estimator, {result.sampling} sampling"
-    effort = f"{result.draws:,} draws in {result.streams} streams, {_seconds(result.elapsed)}"
-    seed = "" if result.seed is None else f", seed {_integer(result.seed)}"
+    effort = f"{result.draws:,} draws in {result.streams} streams, {seconds(result.elapsed)}"
+    seed = "" if result.seed is None else f", seed {integer(result.seed)}"
     error = f"relative error {np.max(result.relative_error):.2g} at {100 * result.confidence:g} % confidence"
     lines = [
         f"Fisher information{of} at {_place(result)}",
@@ -74,12 +74,12 @@ def _verdict(result: Any) -> str:
     return "converged" if converged else "not converged"
 
 
-def _integer(number: int) -> str:
+def integer(number: int) -> str:
     """Digits, in hexadecimal where there are so many that Python might refuse."""
     return str(number) if number.bit_length() <= 128 else hex(number)
 
 
-def _seconds(seconds: float) -> str:
+def seconds(seconds: float) -> str:
     """A duration to two or three digits."""
     if seconds < 60.0:
         return f"{seconds:.2g} s"
