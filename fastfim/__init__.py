@@ -2,6 +2,7 @@
 
 from . import testing
 from .catalogue import catalogue
+from .check import Report, check
 from .engine import estimate
 from .errors import (
     CheckpointError,
@@ -34,11 +35,13 @@ __all__ = [
     "ParameterError",
     "Quantity",
     "RegularityWarning",
+    "Report",
     "Round",
     "Verification",
     "View",
     "Views",
     "catalogue",
+    "check",
     "estimate",
     "interval",
     "load",

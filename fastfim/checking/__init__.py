@@ -1,0 +1,1 @@
+"""Is a model sound? The parts of `fastfim.check`, each a question about one likelihood at one point."""
