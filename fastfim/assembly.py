@@ -13,7 +13,7 @@ from numba import carray
 from . import _abi, _jit, autodiff, streams
 from .calls import BEGIN, GIVEN, HEADER
 from .errors import LikelihoodError
-from .kernels import Recipe
+from .kernels import Layout, Recipe
 from .passes import derivative_pass, draw_pass, prepared
 from .store import Compiled
 from .summing import sum_pass
@@ -64,7 +64,8 @@ def _block(recipe: Recipe) -> Any:
     private, unpack, offset = _abi.private_copy(recipe.parameters), _abi.unpacker(recipe.kinds, HEADER), _abi.offset
     draw_chunk, differentiate_chunk = draw_pass(recipe), derivative_pass(recipe)
     with_prepared = prepared(recipe, autodiff.plain)
-    sum_chunk, order, length = sum_pass(recipe.p), recipe.order, recipe.length
+    sum_chunk, order, length = sum_pass(recipe.p, recipe.weighted), recipe.order, recipe.length
+    rows = Layout(recipe.p, 1, order).rows
 
     def block(state, theta, table, work, sums):  # type: ignore[no-untyped-def]
         size = table[0] if length is None else length
@@ -75,11 +76,12 @@ def _block(recipe: Recipe) -> Any:
         rng = open_stream(state)
         draws = carray(work, (chunk, size))
         results = offset(work, chunk * size)
+        weights = carray(offset(results, chunk * (1 + rows)), (chunk,))
         done = 0
         while done < n:
             m = min(chunk, n - done)
             if drawn:
-                draw_chunk(rng, point, args, draws, m)
+                draw_chunk(rng, point, args, draws, weights, m)
             densities = differentiate_chunk(theta, constants, draws, results, chunk, m, done == 0)
             sum_chunk(work, size, order, chunk, m, densities, sums)
             done += m

@@ -8,9 +8,9 @@ What is named is taken. ``"auto"`` is never worse than the plain score with inde
   the means of the pilot's streams, and taken to fall like n^-(1 + `RATE`). Cost is counted, never timed: a Hessian as
   p + 1 scores, an inversion as `INVERSION` draws, a compilation as `COMPILATION`;
 - an error bar by Student's t wants stream means that are close to normal. The residuals of control variates live in
-  the tails, and with 256 draws a stream their intervals cover 75 to 95 % in place of 95; from `Plan.trusted_from`
-  draws on they hold, and no run converges with fewer. Under quasi-Monte Carlo the bulk averages out, the tails do
-  not, and no number of draws will do, so control variates that are not exact go with independent draws;
+  the tails, and with 256 independent draws a stream their intervals cover 75 to 95 % in place of 95; from
+  `Plan.trusted_from` draws on they hold, and no run converges with fewer. Quasi-random draws are stretched into the
+  tails (see `fastfim.streams.stretching`), and hold from the first;
 - should the second identity fail in the run after all, no estimator is trusted: where single draws are smooth, that
   means that sampler and log density disagree.
 """
@@ -39,7 +39,7 @@ HESSIAN_UP_TO = 20
 #: What a draw by inversion costs, in draws by the fastest method.
 INVERSION = 4
 #: By how much faster than 1/n the variance of quasi-Monte Carlo is taken to fall (1 to 2 for smooth integrands).
-RATE = 0.5
+RATE = 1.0
 #: With a fixed budget, or no relative tolerance, the prices are those to this one.
 SMALLEST_RTOL = 1e-6
 #: Draws a stream that the error bar of control variates needs: at least so many, and this times the kurtosis of single
@@ -155,10 +155,10 @@ def _by_scores(job: Job, options: Options, deadline: float) -> Plan:
         return _with(preview.nothing(preview.OUT_OF_TIME), plan)
     if job.sampling == "rqmc":
         plan = replace(plan, spent=pilot.draws, outer_variance=pilot.outer_variance)
-    scores = pilot.scores.reshape(pilot.draws, -1)
+    scores, weights = pilot.scores.reshape(pilot.draws, -1), pilot.weights.ravel()
     if options.estimator == "covariance":
-        seen, scores = preview.of_covariance(seen), scores - scores.mean(axis=0)
-    return replace(_with(seen, plan), tails=tails.look(scores**2))
+        seen, scores = preview.of_covariance(seen), scores - weights @ scores / weights.sum()
+    return replace(_with(seen, plan), tails=tails.look(tails.as_drawn(scores**2, weights, job.sampling)))
 
 
 def _preview(job: Job, options: Options, few: bool, deadline: float) -> tuple[Preview, Pilot]:
@@ -200,27 +200,17 @@ def _best(job: Job, options: Options, candidates: tuple[str, ...], pilot: Pilot)
     prices, seen = {}, {}
     for name in candidates:
         wanted = replace(job, order=2 if ESTIMATORS[name].needs_hessian else 1)
-        values, scale = _held_out(pilot, name)
-        seen[name] = values
-        least = _trusted_from(name, values, scale)
-        for sampling, variance in _variances(values, scale, job.sampling).items():
-            if (sampling == job.sampling or options.sampling == "auto") and not (
-                least and sampling == "rqmc" and "auto" in (options.estimator, options.sampling)
-            ):
-                run = replace(wanted, sampling=sampling)
-                anew = (run.order, run.sampling) != (job.order, job.sampling)
-                # of equal prices (the least that any run takes) the smaller variance
-                prices[name, run, least] = _price(variance, least, run, options) + COMPILATION * anew, variance
+        for sampling in dict.fromkeys((job.sampling, "mc") if options.sampling == "auto" else (job.sampling,)):
+            seen[name, sampling] = held = _held_out(pilot, name, sampling)
+            least = _trusted_from(name, held)
+            run = replace(wanted, sampling=sampling)
+            anew = (run.order, run.sampling) != (job.order, job.sampling)
+            # of equal prices (the least that any run takes) the smaller variance
+            prices[name, run, least] = _price(held.variance, least, run, options) + COMPILATION * anew, held.variance
     estimator, best, least = min(prices, key=prices.__getitem__)
-    control = fit(pilot) if ESTIMATORS[estimator].needs_pilot else None
-    heavy = tails.look(_diagonals(seen[estimator]))
+    control = fit(pilot, best.sampling) if ESTIMATORS[estimator].needs_pilot else None
+    heavy = tails.look(seen[estimator, best.sampling].contributions)
     return Plan(best, estimator, control, pilot.draws, pilot.outer_variance, least, heavy)
-
-
-def _diagonals(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sizes of what single draws (streams, n, p, p) contribute to the diagonal, shape (draws, p)."""
-    diagonals: NDArray[np.float64] = np.abs(np.diagonal(values, axis1=2, axis2=3)).reshape(-1, values.shape[-1])
-    return diagonals
 
 
 def _price(variance: float, least: int, job: Job, options: Options) -> float:
@@ -238,44 +228,76 @@ def _price(variance: float, least: int, job: Job, options: Options) -> float:
     return cost * float(max(needed, least, stopping.FIRST_ROUND << (stopping.ROUNDS_AT_LEAST - 1)))
 
 
-def _held_out(pilot: Pilot, estimator: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What single draws say by an estimator, (streams, n, p, p), on the half of the pilot that it was not fitted on.
+@dataclass(frozen=True)
+class _HeldOut:
+    """What single draws say by an estimator, on the half of the pilot that it was not fitted on.
 
-    And the scale of the entries, (p, p).
+    Attributes
+    ----------
+    values, weights
+        Shapes (streams, n, p, p) and (streams, n).
+    scale
+        Of the entries, (p, p).
+    sampling
+        What the run will use.
     """
+
+    values: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    sampling: str
+
+    def mean(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Weighted mean over all draws."""
+        mean: NDArray[np.float64] = np.einsum("kn,knij->ij", self.weights, values) / self.weights.sum()
+        return mean
+
+    @property
+    def deviations(self) -> NDArray[np.float64]:
+        """Distance of the values from their mean, relative to the scale; zero for an entry that has none."""
+        return (self.values - self.mean(self.values)) / np.where(self.scale > 0.0, self.scale, np.inf)
+
+    @property
+    def variance(self) -> float:
+        """Variance a draw of the worst entry, at as many draws a stream as the pilot has."""
+        if self.sampling == "mc":
+            return float(self.mean(self.deviations**2).max())
+        each = self.weights.shape[1]
+        means = np.einsum("kn,knij->kij", self.weights, self.deviations) / each
+        return float(each * means.var(axis=0, ddof=1).max())
+
+    @property
+    def contributions(self) -> NDArray[np.float64]:
+        """Sizes of what single draws contribute to the diagonal, shape (draws, p)."""
+        diagonals: NDArray[np.float64] = np.abs(np.diagonal(self.values, axis1=2, axis2=3)).reshape(
+            self.weights.size, -1
+        )
+        return tails.as_drawn(diagonals, self.weights.ravel(), self.sampling)
+
+
+def _held_out(pilot: Pilot, estimator: str, sampling: str) -> _HeldOut:
     half = len(pilot.scores) // 2
-    control = fit(pilot.part(slice(half))) if ESTIMATORS[estimator].needs_pilot else None
+    control = fit(pilot.part(slice(half)), sampling) if ESTIMATORS[estimator].needs_pilot else None
     rest = pilot.part(slice(half, None))
+    values = replicates(_each_draw(rest), estimator, control)
     streams, each, p = rest.scores.shape
-    root = np.sqrt((pilot.scores**2).mean(axis=(0, 1)))
-    return replicates(_each_draw(rest), estimator, control).reshape(streams, each, p, p), np.outer(root, root)
+    return _HeldOut(values.reshape(streams, each, p, p), rest.weights, np.outer(pilot.root, pilot.root), sampling)
 
 
-def _variances(values: NDArray[np.float64], scale: NDArray[np.float64], sampling: str) -> dict[str, float]:
-    """Variance a draw of the worst entry, by sampling, at as many draws a stream as the pilot has."""
-    each, p = values.shape[1:3]
-    by_sampling = {"mc": values.reshape(-1, p, p).var(axis=0, ddof=1)}
-    if sampling == "rqmc":
-        by_sampling["rqmc"] = each * values.mean(axis=1).var(axis=0, ddof=1)
-    known = scale > 0.0
-    return {name: float((v[known] / scale[known] ** 2).max(initial=0.0)) for name, v in by_sampling.items()}
-
-
-def _trusted_from(estimator: str, values: NDArray[np.float64], scale: NDArray[np.float64]) -> int:
+def _trusted_from(estimator: str, held: _HeldOut) -> int:
     """Draws a stream from which the means of streams are close to normal; zero where that is no question.
 
     Control variates leave residuals that are small where the pilot was and large in tails that it hardly saw. The mean
     of n independent draws has their excess kurtosis over n, so n has to be many times what the pilot shows of it.
+    Quasi-random draws are stretched into the tails, and have weights.
     """
-    if not ESTIMATORS[estimator].needs_pilot:
+    if held.sampling == "rqmc" or not ESTIMATORS[estimator].needs_pilot:
         return 0
-    deviations = values - values.mean(axis=(0, 1))
-    second = (deviations**2).mean(axis=(0, 1))
-    visible = second > (ROUNDING * scale) ** 2
+    second, fourth = held.mean(held.deviations**2), held.mean(held.deviations**4)
+    visible = second > ROUNDING**2
     if not visible.any():
         return 0
-    kurtosis = (deviations**4).mean(axis=(0, 1))[visible] / second[visible] ** 2
-    return max(RESIDUAL_DRAWS, int(MARGIN * kurtosis.max()))
+    return max(RESIDUAL_DRAWS, int(MARGIN * (fourth[visible] / second[visible] ** 2).max()))
 
 
 def _each_draw(pilot: Pilot) -> Sums:

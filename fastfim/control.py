@@ -16,7 +16,7 @@ beyond only entry (i, j) on [s_i, s_j, D_ij].
 
 >>> rng = np.random.default_rng(0)
 >>> x = rng.normal(size=(1, 500, 1))                    # location of a normal: s = x, N = 1
->>> fit(Pilot(x, np.full((1, 500, 1), -1.0))).values
+>>> fit(Pilot(x, np.full((1, 500, 1), -1.0), np.ones((1, 500))), "mc").values
 array([[0., 0.]])
 
 Sources: Bartlett (1953); Glynn and Szechtman (2002) on control variates as regression.
@@ -69,17 +69,22 @@ class ControlVariates:
         return symmetric(packed, p)
 
 
-def fit(pilot: Pilot) -> ControlVariates:
-    """Coefficients from the draws of a pilot with Hessians."""
+def fit(pilot: Pilot, sampling: str) -> ControlVariates:
+    """Coefficients from the draws of a pilot with Hessians, for a run under ``sampling``.
+
+    They have the least mean of the squared residual r, E[w r^2] over draws with weights w, for independent draws; for
+    quasi-random ones, which add up w r, that of (w r)^2.
+    """
     assert pilot.hessians is not None
+    factors = _factors(pilot.weights, sampling)
     p = pilot.scores.shape[2]
     scores, hessians = pilot.scores.reshape(-1, p), pilot.hessians.reshape(pilot.draws, -1)
     rows, columns = np.triu_indices(p)
     products = scores[:, rows] * scores[:, columns]
     # D is a difference, and noise where it is small against its terms
     sizes = np.concatenate([_norms(scores), np.hypot(_norms(products), _norms(hessians))])
-    design, lengths = _standardized(np.concatenate([scores, products + hessians], axis=1), sizes)
-    target, scales = _standardized(-hessians, _norms(hessians))
+    design, lengths = _standardized(np.concatenate([scores, products + hessians], axis=1), sizes, factors)
+    target, scales = _standardized(-hessians, _norms(hessians), factors)
     entries = len(rows)
     if p <= FULL_UP_TO:
         indices = np.tile(np.arange(len(lengths)), (entries, 1))
@@ -90,8 +95,10 @@ def fit(pilot: Pilot) -> ControlVariates:
     return ControlVariates(indices, solution * scales[:, None] / lengths[indices])
 
 
-def fit_each(scores: Array, hessians: Array) -> tuple[ControlVariates, NDArray[np.bool_]]:
-    """The same for each of m points, from scores (m, n, p) and packed Hessians; and where no residual is left.
+def fit_each(
+    scores: Array, hessians: Array, weights: Array, sampling: str
+) -> tuple[ControlVariates, NDArray[np.bool_]]:
+    """The same for each of m points, from scores (m, n, p), packed Hessians, weights (n,); where no residual is left.
 
     By inner products, all points at once, with a step of refinement for the digits that these lose.
     """
@@ -100,8 +107,9 @@ def fit_each(scores: Array, hessians: Array) -> tuple[ControlVariates, NDArray[n
     products = scores[:, :, rows] * scores[:, :, columns]
     controls = np.concatenate([scores, products + hessians], axis=2)
     sizes = np.concatenate([_norms(scores), np.hypot(_norms(products), _norms(hessians))], axis=1)
-    design, lengths = _standardized(controls, sizes)
-    target, scales = _standardized(-hessians, _norms(hessians))
+    factors = _factors(weights, sampling)
+    design, lengths = _standardized(controls, sizes, factors)
+    target, scales = _standardized(-hessians, _norms(hessians), factors)
     across = design.transpose(0, 2, 1)
     inverse = np.linalg.pinv(across @ design, rcond=CUTOFF, hermitian=True)
     solution = inverse @ (across @ target)
@@ -113,14 +121,21 @@ def fit_each(scores: Array, hessians: Array) -> tuple[ControlVariates, NDArray[n
     return ControlVariates(indices, values), exact
 
 
+def _factors(weights: Array, sampling: str) -> Array:
+    """Of the rows of a least-squares problem, as a column."""
+    column = weights.reshape(-1, 1)
+    return column if sampling == "rqmc" else np.sqrt(column)
+
+
 def _norms(values: Array) -> Array:
     norms: Array = np.sqrt((values**2).sum(axis=-2))
     return norms
 
 
-def _standardized(values: Array, sizes: Array) -> tuple[Array, Array]:
+def _standardized(values: Array, sizes: Array, factors: Array) -> tuple[Array, Array]:
     """Centred columns of unit length, and their lengths; columns that are constant to rounding become zero."""
-    centred = values - values.mean(axis=-2, keepdims=True)
+    centre = (factors**2 * values).sum(axis=-2, keepdims=True) / (factors**2).sum()
+    centred = factors * (values - centre)
     lengths = _norms(centred)
     varies = lengths > LEAST_SPREAD * sizes
     lengths = np.where(varies, lengths, 1.0)

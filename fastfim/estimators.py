@@ -40,7 +40,7 @@ ROUNDING_FLOOR = 1e-12
 
 @dataclass(frozen=True)
 class Sums:
-    """Sums over ``draws`` draws of each of K streams; of several points at once, with a leading axis.
+    """Sums over ``draws`` draws of each of K streams, without weights; of several points at once, with a leading axis.
 
     Attributes
     ----------
@@ -67,13 +67,21 @@ class Sums:
 
     @classmethod
     def unpack(cls, totals: Array, p: int, draws: int) -> Sums:
-        """Read rows of (s, packed Y, packed N if there, one count): upper triangles row by row, one row a stream."""
+        """Read rows, one a stream, of (s, packed Y, packed N if there, weights, a count); triangles row by row.
+
+        Quasi-random draws have weights w of mean 1 (see `fastfim.streams.stretching`). For any number c the mean of
+        w f - c (w - 1) is that of f, and near c = E[f] it has none of the weights' own noise: a constant is known
+        exactly. For stream k, c is the ratio of the sums of w f and w over the other streams, which is independent of
+        it, so that the estimate stays unbiased.
+        """
         pairs = p * (p + 1) // 2
-        outer = symmetric(totals[..., p : p + pairs], p)
-        # the count comes last: with p = 1 it would otherwise be taken for a Hessian
-        with_hessian = totals.shape[-1] == p + 2 * pairs + 1
-        hessian = symmetric(totals[..., p + pairs : p + 2 * pairs], p) if with_hessian else None
-        return cls(draws, totals[..., :p].copy(), outer, hessian)
+        weights, values = totals[..., -2:-1], totals[..., :-2]
+        if (weights != draws).any():
+            others = values.sum(axis=-2, keepdims=True) - values
+            values = values - others / (weights.sum(axis=-2, keepdims=True) - weights) * (weights - draws)
+        outer = symmetric(values[..., p : p + pairs], p)
+        hessian = symmetric(values[..., p + pairs :], p) if values.shape[-1] > p + pairs else None
+        return cls(draws, values[..., :p].copy(), outer, hessian)
 
 
 def symmetric(packed: Array, p: int) -> Array:

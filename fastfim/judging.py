@@ -54,7 +54,7 @@ class Look:
     projected_draws
         Draws, all told, that would meet the tolerance.
     trusted_from
-        Draws a stream that the error bar needs (None without control variates, infinite where no number will do).
+        Draws a stream that the error bar needs (None without control variates).
     findings, confirmed
         Tests of the identities, and which of them failed on fresh streams too.
     tail
@@ -195,6 +195,4 @@ def _variance_reduction(sums: Sums, plan: Plan, scale: Array, error: Array) -> f
 
 
 def _needed(plan: Plan) -> float | None:
-    if plan.control is None:
-        return None
-    return float("inf") if plan.trusted_from and plan.job.sampling == "rqmc" else float(plan.trusted_from)
+    return None if plan.control is None else float(plan.trusted_from)

@@ -15,8 +15,8 @@ A chunk stays behind in the workspace, which is how `chunks_of` looks at single 
 >>> from fastfim.catalogue import catalogue
 >>> model = catalogue["norm"].bind()
 >>> job = Job(model, model.theta([1.0, 2.0]), seed=0, order=1)
->>> run_block(job, Block(stream=0, number=0, size=1000)).shape  # 2 sums of s, 3 of Y, 1 that counts trouble
-(6,)
+>>> run_block(job, Block(stream=0, number=0, size=1000)).shape  # 2 sums of s, 3 of Y, weights, a count of trouble
+(7,)
 """
 
 from __future__ import annotations
@@ -53,13 +53,15 @@ class Layout:
     """Where things lie in ``work`` and ``sums``.
 
     ``work``: draws (chunk, size); log densities (chunk); scores (p, chunk); for order 2 also Hessians (p (p + 1) / 2,
-    chunk), upper triangle row by row.
-    ``sums``: s (p); Y (p (p + 1) / 2); for order 2 also N; last, how many draws and log densities were not finite.
+    chunk), upper triangle row by row; if ``weighted``, weights of the draws (chunk), and scratch (chunk).
+    ``sums``: s (p); Y (p (p + 1) / 2); for order 2 also N; the weights; last, how many draws and log densities were not
+    finite. All but the last are weighted.
     """
 
     p: int
     size: int
     order: int
+    weighted: bool = False
     #: Draws a chunk at least, if not as many as stay in cache.
     together: int = 0
 
@@ -69,9 +71,14 @@ class Layout:
         return self.p * (self.p + 1) // 2
 
     @property
+    def rows(self) -> int:
+        """Derivatives of one draw."""
+        return self.p + self.pairs * (self.order == 2)
+
+    @property
     def words_a_draw(self) -> int:
         """Workspace of one draw."""
-        return self.size + 1 + self.p + self.pairs * (self.order == 2)
+        return self.size + 1 + self.rows + 2 * self.weighted
 
     @property
     def chunk(self) -> int:
@@ -90,7 +97,7 @@ class Layout:
     @property
     def sums(self) -> int:
         """Length of ``sums``."""
-        return self.p + self.pairs * self.order + 1
+        return self.p + self.pairs * self.order + 2
 
     def workspace(self, blocks: int = 1) -> NDArray[np.float64]:
         """An empty ``work``, one row a block."""
@@ -99,20 +106,24 @@ class Layout:
     def read(self, work: NDArray[np.float64], count: int) -> Chunk:
         """Copy the first ``count`` draws of the chunk that each block left in its row of ``work``."""
         blocks, chunk = len(work), self.chunk
-        ends = (chunk * self.size, chunk * (self.size + 1), chunk * (self.size + 1 + self.p))
-        scores = work[:, ends[1] : ends[2]].reshape(blocks, self.p, chunk)
-        hessians = work[:, ends[2] :].reshape(blocks, -1, chunk)
+        ends = np.cumsum([self.size, 1, self.p, self.rows - self.p, self.weighted]) * chunk
+        draws, logpdf, scores, hessians, weights, _ = np.split(work, ends, axis=1)
+
+        def by_draw(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+            return rows.reshape(blocks, -1, chunk)[:, :, :count].transpose(0, 2, 1).copy()
+
         return Chunk(
-            work[:, : ends[0]].reshape(blocks, chunk, self.size)[:, :count].copy(),
-            work[:, ends[0] : ends[1]][:, :count].copy(),
-            scores[:, :, :count].transpose(0, 2, 1).copy(),
-            hessians[:, :, :count].transpose(0, 2, 1).copy() if self.order == 2 else None,
+            draws.reshape(blocks, chunk, self.size)[:, :count].copy(),
+            logpdf[:, :count].copy(),
+            by_draw(scores),
+            by_draw(hessians) if self.order == 2 else None,
+            weights[:, :count].copy() if self.weighted else np.ones((blocks, count)),
         )
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Single draws: ``draws`` (n, size), ``logpdf`` (n,), ``scores`` (n, p), packed ``hessians`` or None.
+    """Single draws: ``draws`` (n, size), ``logpdf`` (n,), ``scores`` (n, p), packed ``hessians`` or None; weights (n,).
 
     Of several blocks at once, with a leading axis.
     """
@@ -121,11 +132,12 @@ class Chunk:
     logpdf: NDArray[np.float64]
     scores: NDArray[np.float64]
     hessians: NDArray[np.float64] | None
+    weights: NDArray[np.float64]
 
     def __getitem__(self, part: Any) -> Chunk:
         """Some of the blocks, or one: without the first axis."""
         hessians = None if self.hessians is None else self.hessians[part]
-        return Chunk(self.draws[part], self.logpdf[part], self.scores[part], hessians)
+        return Chunk(self.draws[part], self.logpdf[part], self.scores[part], hessians, self.weights[part])
 
     @classmethod
     def joined(cls, chunks: Sequence[Chunk]) -> Chunk:
@@ -136,6 +148,7 @@ class Chunk:
             np.concatenate([chunk.logpdf for chunk in chunks]),
             np.concatenate([chunk.scores for chunk in chunks]),
             np.concatenate(hessians) if hessians else None,
+            np.concatenate([chunk.weights for chunk in chunks]),
         )
 
 
@@ -170,12 +183,17 @@ class Job:
     @property
     def layout(self) -> Layout:
         """Layout of the job's workspace and sums."""
-        return Layout(self.p, self.model.size, self.order)
+        return Layout(self.p, self.model.size, self.order, _weighted(self.sampling, self.model.size))
 
     @property
     def work(self) -> int:
         """What a draw costs, roughly: words of memory that are written or read."""
         return self.layout.words_a_draw + sum(np.size(value) for value in self.model.args)
+
+
+def _weighted(sampling: str, size: int) -> bool:
+    """Whether draws have weights."""
+    return sampling == "rqmc" and streams.Stretch.of_draws(size).coordinates > 0
 
 
 class Block(NamedTuple):
@@ -287,7 +305,8 @@ def _scratch(kind: str) -> NDArray[np.float64]:
 
 def _seeds(job: Job, block: Block) -> NDArray[np.float64]:
     numbers = range(block.stream, block.stream + block.streams)
-    return streams.seeds(job.seed, numbers, block.number, job.sampling, block.first)
+    stretch = streams.Stretch.of_draws(job.model.size)
+    return streams.seeds(job.seed, numbers, block.number, job.sampling, block.first, stretch)
 
 
 def _call(
@@ -331,6 +350,7 @@ class Recipe:
     wrt: tuple[int, ...]
     order: int
     sampling: str
+    weighted: bool
     scalar: bool
     length: int | None
     kinds: tuple[calls.Kind, ...]
@@ -370,6 +390,7 @@ def compile_for(model: BoundLikelihood, order: int, sampling: str = "mc") -> Cal
         wrt=model.wrt,
         order=order,
         sampling="mc" if given else sampling,
+        weighted=_weighted(sampling, model.size),
         scalar=likelihood.scalar,
         length=None if callable(likelihood.size) else model.size,
         kinds=calls.kinds_of(model.args),

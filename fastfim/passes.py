@@ -40,21 +40,26 @@ def prepared(recipe: Recipe, compiler: Callable[..., Any]) -> Any:
 
 
 def draw_pass(recipe: Recipe) -> Any:
-    """Compiled ``f(rng, theta, args, draws, m)``: the first m draws of a chunk."""
+    """Compiled ``f(rng, theta, args, draws, weights, m)``: the first m draws of a chunk, and their weights if any."""
     if recipe.sample is None:
-        return _jit.inner(lambda rng, point, args, draws, m: None)
-    draw, next_point = autodiff.plain(recipe.sample), streams.next_point
+        return _jit.inner(lambda rng, point, args, draws, weights, m: None)
+    draw, next_point, draw_weight = autodiff.plain(recipe.sample), streams.next_point, streams.draw_weight
+    weighted = recipe.weighted
 
-    def scalars(rng, point, args, draws, m):  # type: ignore[no-untyped-def]
+    def scalars(rng, point, args, draws, weights, m):  # type: ignore[no-untyped-def]
         for i in range(m):
             draws[i, 0] = draw(rng, point, *args)
+            if weighted:
+                weights[i] = draw_weight(rng)
             next_point(rng)
 
-    def vectors(rng, point, args, draws, m):  # type: ignore[no-untyped-def]
+    def vectors(rng, point, args, draws, weights, m):  # type: ignore[no-untyped-def]
         bits = draws.view(np.int64)
         for i in range(m):
             bits[i, :] = UNWRITTEN  # what the sampler leaves out must not pass for a draw
             draw(rng, point, draws[i], *args)
+            if weighted:
+                weights[i] = draw_weight(rng)
             next_point(rng)
 
     return _jit.inner(scalars if recipe.scalar else vectors)

@@ -33,12 +33,15 @@ class Pilot:
     ----------
     scores, hessians
         Shapes (streams, n, p) and (streams, n, p (p + 1) / 2), upper triangles row by row; None for a job of order 1.
+    weights
+        Of the draws, shape (streams, n), mean 1.
     samples
         Draws of the first streams, (streams, n, size): all streams, unless draws are long.
     """
 
     scores: Array
     hessians: Array | None
+    weights: Array
     samples: Array | None = None
 
     @property
@@ -51,14 +54,22 @@ class Pilot:
     def outer_variance(self) -> Array:
         """Variance of each entry of s s^T over draws, as if they were independent."""
         scores = self.scores.reshape(self.draws, -1)
-        squares = scores**2
-        mean = scores.T @ scores / self.draws
-        variance: Array = squares.T @ squares / self.draws - mean**2
+        squares, weighted = scores**2, self.weights.reshape(-1, 1) / self.weights.sum()
+        mean = scores.T @ (weighted * scores)
+        variance: Array = squares.T @ (weighted * squares) - mean**2
         return variance
+
+    @property
+    def root(self) -> Array:
+        """Root mean square of each parameter's score."""
+        squares = np.einsum("kn,kni->i", self.weights, self.scores**2)
+        root: Array = np.sqrt(squares / self.weights.sum())
+        return root
 
     def part(self, streams: slice) -> Pilot:
         """Some of the streams."""
-        return Pilot(self.scores[streams], None if self.hessians is None else self.hessians[streams])
+        hessians = None if self.hessians is None else self.hessians[streams]
+        return Pilot(self.scores[streams], hessians, self.weights[streams])
 
 
 def pilot_draws(budget: int | None) -> int:
@@ -100,7 +111,7 @@ def draw_pilot(job: Job, draws: int, deadline: float = math.inf) -> Pilot:
             _raise_for_first(job, block)
         parts.append(chunk if k < kept else replace(chunk, draws=chunk.draws[:0]))
     whole = parts[0] if len(parts) == 1 else Chunk.joined(parts)
-    return Pilot(whole.scores, whole.hessians, whole.draws[:kept])
+    return Pilot(whole.scores, whole.hessians, whole.weights, whole.draws[:kept])
 
 
 def _finite(chunk: Chunk) -> bool:

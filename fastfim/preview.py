@@ -15,7 +15,7 @@ import numpy as np
 
 from . import smoothness, soundness, verdicts
 from .errors import LikelihoodError
-from .estimators import Sums, symmetric
+from .estimators import Sums
 from .kernels import Job
 from .pilot import OutOfTimeError, Pilot
 from .result import Check
@@ -82,9 +82,12 @@ def of_covariance(seen: Preview) -> Preview:
 def sums_of(pilot: Pilot) -> Sums:
     """The pilot as a run of its own."""
     assert pilot.hessians is not None
-    outer = np.einsum("kni,knj->kij", pilot.scores, pilot.scores)
-    hessian = symmetric(-pilot.hessians.sum(axis=1), pilot.scores.shape[2])
-    return Sums(pilot.scores.shape[1], pilot.scores.sum(axis=1), outer, hessian)
+    streams, each, p = pilot.scores.shape
+    rows, columns = np.triu_indices(p)
+    products = pilot.scores[:, :, rows] * pilot.scores[:, :, columns]
+    ones, none = np.ones((streams, each, 1)), np.zeros((streams, each, 1))
+    values = np.concatenate([pilot.scores, products, -pilot.hessians, ones, none], axis=2)
+    return Sums.unpack(np.einsum("kn,kne->ke", pilot.weights, values), p, each)
 
 
 def _identities(pilot: Pilot, parameters: tuple[str, ...]) -> dict[str, Check]:

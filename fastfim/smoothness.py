@@ -82,7 +82,7 @@ def look(job: Job, pilot: Pilot, deadline: float = math.inf) -> Smoothness:
     streams = min(len(pilot.samples), max(1, wanted // each))
     draws = pilot.samples[:streams].reshape(streams * each, -1)
     hessians = pilot.hessians[:streams].reshape(streams * each, -1)
-    root = np.sqrt((pilot.scores**2).mean(axis=(0, 1)))
+    root = pilot.root
     rough, outside = np.zeros(p, dtype=np.int64), np.zeros(p, dtype=np.int64)
     for j in np.flatnonzero(root):
         (wide, narrow), left = _secants(job, int(j), step_within(job, int(j), root[j]), draws, deadline)

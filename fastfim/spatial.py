@@ -109,6 +109,7 @@ def _call(model: BoundLikelihood, theta: Array, draws: Array, order: int, result
             wrt=model.wrt,
             order=order,
             sampling="given",
+            weighted=False,
             scalar=likelihood.scalar,
             length=model.size,
             kinds=calls.kinds_of(model.args),

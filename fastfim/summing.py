@@ -16,8 +16,8 @@ from .kernels import MANY
 from .products import add_products
 
 
-def sum_pass(p: int) -> Any:
-    """Compiled ``f(work, size, order, chunk, m, densities, sums)`` for p parameters."""
+def sum_pass(p: int, weighted: bool) -> Any:
+    """Compiled ``f(work, size, order, chunk, m, densities, sums)`` for p parameters, draws with weights or without."""
     offset = _abi.offset
 
     def few(work, size, order, chunk, m, densities, sums):  # type: ignore[no-untyped-def]
@@ -27,7 +27,10 @@ def sum_pass(p: int) -> Any:
         sum_chunk(work, size, p, order, chunk, m, densities, sums)
         add_products(offset(work, chunk * (size + 1)), p, chunk, m, offset(sums, p))
 
-    return _jit.inner(many if p > MANY else few)
+    def with_weights(work, size, order, chunk, m, densities, sums):  # type: ignore[no-untyped-def]
+        sum_weighted_chunk(work, size, p, order, chunk, m, densities, sums)
+
+    return _jit.inner(with_weights if weighted else many if p > MANY else few)
 
 
 @_jit.external(
@@ -42,7 +45,8 @@ def sum_chunk(work, size, p, order, chunk, m, densities, sums):  # type: ignore[
     pairs = p * (p + 1) // 2
     rows = p + (pairs if order == 2 else 0)
     memory = carray(work, (chunk * (size + 1),))
-    out = carray(sums, (p + order * pairs + 1,))
+    out = carray(sums, (p + order * pairs + 2,))
+    out[-2] += m
     out[-1] += _count_nonfinite(memory, m * size) + _count_nonfinite(memory[chunk * size :], densities)
     table = carray(_abi.offset(work, chunk * (size + 1)), (rows, chunk))
     for i in range(p):
@@ -77,6 +81,38 @@ def _add_pairs(table, p, m, out):  # type: ignore[no-untyped-def]
                 out[below + j - i - 1] += bc
             if i + 1 < p and j + 1 < p:
                 out[below + j - i] += bd
+
+
+@_jit.external(
+    types.void(_abi.FLOATS, *[types.int64] * 6, _abi.FLOATS),
+    flags=_jit.SUMMING,
+)
+def sum_weighted_chunk(work, size, p, order, chunk, m, densities, sums):  # type: ignore[no-untyped-def]
+    """The same for m draws with weights."""
+    pairs = p * (p + 1) // 2
+    rows = p + (pairs if order == 2 else 0)
+    memory = carray(work, (chunk * (size + 1),))
+    out = carray(sums, (p + order * pairs + 2,))
+    table = carray(_abi.offset(work, chunk * (size + 1)), (rows + 2, chunk))
+    weights, scratch = table[rows], table[rows + 1]
+    out[-2] += _row_sum(weights, m)
+    out[-1] += _count_nonfinite(memory, m * size) + _count_nonfinite(memory[chunk * size :], densities)
+    for i in range(p, rows):
+        out[pairs + i] -= _dot(weights, table[i], m)
+    for i in range(p):
+        for k in range(m):
+            scratch[k] = weights[k] * table[i, k]
+        out[i] += _row_sum(scratch, m)
+        for j in range(i, p):
+            out[p + _packed(p, i, j)] += _dot(scratch, table[j], m)
+
+
+@_jit.summing
+def _dot(a, b, m):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for k in range(m):
+        total += a[k] * b[k]
+    return total
 
 
 @_jit.inline

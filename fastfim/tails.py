@@ -83,6 +83,19 @@ def look(values: Array) -> Tails:
     return Tails(draws, _shapes(top), largest, equivalent)
 
 
+def as_drawn(values: Array, weights: Array, sampling: str) -> Array:
+    """Values of a pilot's draws, shape (n, p), as a run under ``sampling`` will meet them.
+
+    Quasi-random draws add up weight times value. Independent draws have no weights: of draws with weights, those that
+    are kept with probability in proportion to them follow the law itself.
+    """
+    if sampling == "rqmc" or (weights == 1.0).all():
+        return weights[:, None] * values
+    kept = np.random.default_rng(0).random(len(weights)) * weights.max() < weights
+    plain: Array = values[kept]
+    return plain
+
+
 def _shapes(top: Array) -> Array:
     """Shape of each row of largest values in ascending order, where they are distinct enough to have one."""
     excesses = top[:, 1:] - top[:, :1]

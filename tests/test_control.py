@@ -20,7 +20,7 @@ def draws_of(rng, n, p):
 
 def pilot_of(scores, hessians):
     rows, columns = np.triu_indices(scores.shape[1])
-    return Pilot(scores[None], hessians[None, :, rows, columns])
+    return Pilot(scores[None], hessians[None, :, rows, columns], np.ones((1, len(scores))))
 
 
 @pytest.mark.parametrize("p", [1, 2, 4, 12])
@@ -48,7 +48,7 @@ def test_any_coefficients_give_what_the_formula_says(p):
 def test_coefficients_are_those_of_least_squares(p):
     rng = np.random.default_rng(p)
     scores, hessians = draws_of(rng, 3000, p)
-    found = fit(pilot_of(scores, hessians))
+    found = fit(pilot_of(scores, hessians), "mc")
     rows, columns = np.triu_indices(p)
     difference = (scores[:, :, None] * scores[:, None, :] + hessians)[:, rows, columns]
     controls = np.concatenate([scores, difference], axis=1)
@@ -65,9 +65,9 @@ def test_collinear_and_constant_controls_do_no_harm():
     rng = np.random.default_rng(0)
     scores = rng.normal(size=(500, 1)) @ np.ones((1, 3))  # three times the same score
     hessians = -np.ones((500, 3, 3)) + 1e-16 * rng.normal(size=(500, 3, 3))
-    found = fit(pilot_of(scores, hessians))
+    found = fit(pilot_of(scores, hessians), "mc")
     assert np.abs(found.values).max() < 10
-    fewer = fit(pilot_of(scores[:2], hessians[:2]))
+    fewer = fit(pilot_of(scores[:2], hessians[:2]), "mc")
     assert np.isfinite(fewer.values).all()
 
 
@@ -106,4 +106,4 @@ def test_the_pilot_counts():
 def test_switch_between_few_and_all_controls():
     assert control.FULL_UP_TO == 9
     for p, controls in ((9, 9 + 45), (10, 3)):
-        assert fit(pilot_of(*draws_of(np.random.default_rng(0), 100, p))).indices.shape[1] == controls
+        assert fit(pilot_of(*draws_of(np.random.default_rng(0), 100, p)), "mc").indices.shape[1] == controls

@@ -93,14 +93,39 @@ def test_hessian_is_minus_the_mean():
 
 
 def test_packed_triangles_are_read_row_by_row():
-    # s = (1, 2), Y = ((3, 4), (4, 5)), N = ((6, 7), (7, 8)), and a count
-    row = np.append(np.arange(1.0, 9.0), 0.0)[None]
+    # s = (1, 2), Y = ((3, 4), (4, 5)), N = ((6, 7), (7, 8)), as many weights as draws, and a count
+    row = np.append(np.arange(1.0, 9.0), [10.0, 0.0])[None]
     sums = Sums.unpack(row, 2, draws=10)
     assert sums.draws == 10
     np.testing.assert_array_equal(sums.score, [[1, 2]])
     np.testing.assert_array_equal(sums.outer, [[[3, 4], [4, 5]]])
     np.testing.assert_array_equal(sums.negative_hessian, [[[6, 7], [7, 8]]])
     assert Sums.unpack(np.delete(row, [5, 6, 7], axis=1), 2, draws=10).negative_hessian is None
+
+
+def weighted_rows(rng, streams, draws, constant):
+    """Rows of w times (x, x^2, ``constant``) for normal x and weights of mean 1, as a block sums them for p = 1."""
+    x, w = rng.normal(size=(streams, draws)), rng.gamma(4.0, 0.25, (streams, draws))
+    columns = [w * x, w * x**2, constant * w, w]
+    return np.column_stack([*(c.sum(axis=1) for c in columns), np.zeros(streams)])
+
+
+def test_weights_do_not_spoil_a_constant():
+    """A Hessian that is the same for all draws is known to rounding, whatever the weights add up to."""
+    sums = Sums.unpack(weighted_rows(np.random.default_rng(0), 8, 100, 3.0), 1, draws=100)
+    np.testing.assert_allclose(replicates(sums, "hessian"), 3.0, rtol=1e-13)
+
+
+def test_weighted_streams_are_unbiased_and_cover():
+    """2,000 estimates of E[x^2] = 1: z of their mean, and 95 % intervals; each fails with probability below 1e-4."""
+    rng = np.random.default_rng(1)
+    means, covered = [], []
+    for _ in range(2000):
+        matrices = replicates(Sums.unpack(weighted_rows(rng, 16, 50, 1.0), 1, draws=50), "score")[:, 0, 0]
+        means.append(matrices.mean())
+        covered.append(abs(means[-1] - 1.0) < 2.1314 * matrices.std(ddof=1) / 4)
+    assert abs(np.mean(means) - 1.0) < 4 * np.std(means) / np.sqrt(2000)
+    assert abs(np.mean(covered) - 0.95) < 0.02
 
 
 def test_covariance_ignores_a_score_with_a_mean():

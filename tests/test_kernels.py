@@ -1,5 +1,6 @@
 """The block of work against its slow twins: the user's own functions uncompiled, and NumPy over single draws."""
 
+from dataclasses import replace
 from math import exp, lgamma, log
 
 import numba
@@ -10,7 +11,7 @@ from oracles import CASES
 
 from fastfim import Likelihood, positive
 from fastfim.catalogue import catalogue
-from fastfim.kernels import Block, Job, chunks_of, compile_for, derivatives_at, run_block
+from fastfim.kernels import Block, Chunk, Job, chunks_of, compile_for, derivatives_at, run_block
 
 
 def job_of(likelihood, theta, args=(), order=1, seed=0):
@@ -33,15 +34,16 @@ def packed(matrices):
 ONE_CASE = [pytest.param(name, cases[0], id=name) for name, cases in CASES.items()]
 
 
+@pytest.mark.parametrize("sampling", ["mc", "rqmc"])
 @pytest.mark.parametrize(("name", "case"), ONE_CASE)
-def test_block_is_the_sum_of_its_single_draws(name, case):
-    size = 300
-    job = job_of(catalogue[name], case.theta, case.args, order=2)
-    _, _, scores, hessians = collected(job, size)
-    products = packed(scores[:, :, None] * scores[:, None, :])
-    expected = np.concatenate([scores.sum(0), products.sum(0), -hessians.sum(0), [0.0]])
-    sums = run_block(job, Block(0, 0, size))
-    np.testing.assert_allclose(sums, expected, rtol=1e-12, atol=1e-12 * np.abs(expected).max())
+def test_block_is_the_sum_of_its_single_draws(name, case, sampling):
+    job = replace(job_of(catalogue[name], case.theta, case.args, order=2), sampling=sampling)
+    block = Block(0, 0, 300)
+    draws = Chunk.joined(list(chunks_of(job, block)))
+    products = packed(draws.scores[:, :, None] * draws.scores[:, None, :])
+    rows = np.concatenate([draws.scores, products, -draws.hessians, np.ones((300, 1))], axis=1)
+    expected = np.append(draws.weights @ rows, 0.0)
+    np.testing.assert_allclose(run_block(job, block), expected, rtol=1e-12, atol=1e-12 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize(("name", "case"), ONE_CASE)
@@ -271,7 +273,9 @@ def test_constant_log_density_has_no_derivative():
         return 0
 
     job = job_of(Likelihood(sample, logpdf, parameters=("a", "b")), (1.0, 2.0), order=2)
-    np.testing.assert_array_equal(run_block(job, Block(0, 0, 100)), 0.0)
+    *zeros, weights, count = run_block(job, Block(0, 0, 100))
+    np.testing.assert_array_equal(zeros, 0.0)
+    assert (weights, count) == (100.0, 0.0)
 
 
 # ---------------------------------------------------------------- compilations

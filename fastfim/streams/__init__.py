@@ -32,10 +32,10 @@ True
 >>> bool(abs(mean(initial_state(7, stream=0, block=0, kind="rqmc"), 1024) - 1.0) < 0.003)
 True
 
-`states` says what a state holds, `lanes` holds the generator, `points` the quasi-random points, `stream` the type of
-``rng`` and the table of its methods, `variates` the methods, `quantiles` what inverts distribution functions, `tables`
-what makes that fast. A new variate is one function with the decorator `stream.variate` in one file of `variates`, and
-its inverse if it takes more than one number.
+`states` says what a state holds, `lanes` holds the generator, `points` the quasi-random points, `stretching` what takes
+them into the tails, `stream` the type of ``rng`` and the table of its methods, `variates` the methods, `quantiles` what
+inverts distribution functions, `tables` what makes that fast. A new variate is one function with the decorator
+`stream.variate` in one file of `variates`, and its inverse if it takes more than one number.
 
 What compiles is imported when it is first asked for: machine code that was kept needs states alone.
 """
@@ -46,9 +46,9 @@ from importlib import import_module
 from typing import Any
 
 from .directions import DIMENSIONS
-from .states import SEED_WORDS, WORDS, initial_state, new_state, seeds
+from .states import SEED_WORDS, WORDS, Stretch, initial_state, new_state, seeds
 
-_COMPILED = ("VARIATES", "Stream", "beginner", "close_stream", "next_point", "opener")
+_COMPILED = ("VARIATES", "Stream", "beginner", "close_stream", "draw_weight", "next_point", "opener")
 
 __all__ = [
     "DIMENSIONS",
@@ -56,8 +56,10 @@ __all__ = [
     "VARIATES",
     "WORDS",
     "Stream",
+    "Stretch",
     "beginner",
     "close_stream",
+    "draw_weight",
     "initial_state",
     "new_state",
     "next_point",

@@ -33,7 +33,19 @@ from numba import carray, types
 from .._jit import stack_array
 from .bits import reverse_bits
 from .directions import DIGITS
-from .states import COLUMNS_AT, DIRECTIONS_AT, KEYS, KEYS_AT, POINT_WORDS, TILE, TILE_AT, TILE_DIGITS
+from .states import (
+    COLUMNS_AT,
+    DIRECTIONS_AT,
+    KEYS,
+    KEYS_AT,
+    POINT_WORDS,
+    STRETCH_AT,
+    TILE,
+    TILE_AT,
+    TILE_DIGITS,
+    WEIGHTS_AT,
+)
+from .stretching import stretched
 from .typed import external, inline
 
 _SEEDS = 12
@@ -146,4 +158,17 @@ def refill_column(pointer: Any, k: int) -> None:
     words = DIGITS // 2
     directions = state[DIRECTIONS_AT + words * k : DIRECTIONS_AT + words * (k + 1)].view(np.uint32)
     tile = state[TILE_AT : TILE_AT + 1].view(np.int64)[0]
-    fill_column(keys, directions, tile, k, state[COLUMNS_AT + TILE * k : COLUMNS_AT + TILE * (k + 1)])
+    column = state[COLUMNS_AT + TILE * k : COLUMNS_AT + TILE * (k + 1)]
+    fill_column(keys, directions, tile, k, column)
+    if k < state[STRETCH_AT + 1]:
+        _stretch(column, state, k)
+
+
+@inline
+def _stretch(column: Any, state: Any, k: int) -> None:
+    """Stretch column k, and multiply the weights of the column before."""
+    weights = state[WEIGHTS_AT + TILE * k : WEIGHTS_AT + TILE * (k + 1)]
+    before = state[WEIGHTS_AT + TILE * (k - 1) : WEIGHTS_AT + TILE * k]
+    for j in range(TILE):
+        column[j], weight = stretched(column[j], state[STRETCH_AT])
+        weights[j] = weight * before[j] if k > 0 else weight

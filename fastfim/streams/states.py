@@ -10,6 +10,7 @@ words                 content
 64 to 67              cursors: how much of each buffer, or of a point, has been handed out
 72 to 75              keys of a quasi-random stream, from (entropy, stream)
 76                    index of the tile of `TILE` consecutive points at hand
+77, 78                how its coordinates are stretched: a `Stretch`
 128 and after         the buffers of uniforms, normals and exponentials, `BUFFER` words each
 ====================  ================================================================================
 
@@ -18,6 +19,7 @@ and of a quasi-random stream beyond:
 ====================  ================================================================================
 then 16 DIMENSIONS    the direction numbers, two a word
 then DIMENSIONS TILE  columns: coordinate k of the points of the tile is at ``COLUMNS_AT + TILE k``
+then STRETCHED TILE   weights of the points by their first k + 1 coordinates, at ``WEIGHTS_AT + TILE k``
 the rest              tables of quantile functions, see `tables`
 ====================  ================================================================================
 
@@ -36,7 +38,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +57,7 @@ COORDINATE, POINT, FILLED = 1, 2, 3
 POINT_CURSORS = 4
 KEYS_AT, KEYS = CURSORS_AT + 8, 4
 TILE_AT = KEYS_AT + KEYS
+STRETCH_AT = TILE_AT + 1
 SEED_WORDS = 80
 
 #: Variates that one refill makes.
@@ -70,7 +73,12 @@ TILE_DIGITS = 6
 TILE = 1 << TILE_DIGITS
 DIRECTIONS_AT = WORDS
 COLUMNS_AT = DIRECTIONS_AT + DIMENSIONS * DIGITS // 2
-TABLES_AT = COLUMNS_AT + DIMENSIONS * TILE
+WEIGHTS_AT = COLUMNS_AT + DIMENSIONS * TILE
+
+#: Width of the ramps at the ends of stretched coordinates (half as wide is as good; twice as wide is better for one
+#: coordinate and worse for two), the longest draw that is stretched, and how many of its coordinates at most.
+STRETCH_WIDTH, LONGEST_STRETCHED, STRETCHED = 0.25, 3, 4
+TABLES_AT = WEIGHTS_AT + STRETCHED * TILE
 
 #: Tables of quantile functions: slots, and of each the header and 8 pieces an octave on both sides, `PIECE_WORDS` each.
 SLOTS = 16
@@ -95,8 +103,28 @@ _16 = np.uint32(16)
 Words = NDArray[np.uint32]
 
 
+class Stretch(NamedTuple):
+    """How coordinates are stretched: width of the ramps, and how many of a draw's coordinates have them."""
+
+    width: float = 0.0
+    coordinates: int = 0
+
+    @classmethod
+    def of_draws(cls, size: int) -> Stretch:
+        """For draws of ``size`` numbers."""
+        return cls(STRETCH_WIDTH, STRETCHED) if size <= LONGEST_STRETCHED else cls()
+
+
+PLAIN = Stretch()
+
+
 def initial_state(
-    entropy: int | Sequence[int] | None, stream: int, block: int, kind: str = "mc", first: int = 0
+    entropy: int | Sequence[int] | None,
+    stream: int,
+    block: int,
+    kind: str = "mc",
+    first: int = 0,
+    stretch: Stretch = PLAIN,
 ) -> NDArray[np.float64]:
     """State of a stream at the beginning of a block: a pure function of its arguments.
 
@@ -111,6 +139,8 @@ def initial_state(
     first
         For ``"rqmc"``: the number in its stream of the block's first draw. All points of a stream belong to one
         randomization; ``block`` keys only what lies beyond the last coordinate.
+    stretch
+        For ``"rqmc"``: how coordinates are stretched (see `stretching`); draws then have weights.
 
     Returns
     -------
@@ -118,7 +148,7 @@ def initial_state(
         float64, of a length that depends on ``kind``; compiled code advances it in place.
     """
     state = new_state(kind)
-    state[:SEED_WORDS] = seeds(entropy, (stream,), block, kind, first)[0]
+    state[:SEED_WORDS] = seeds(entropy, (stream,), block, kind, first, stretch)[0]
     return state
 
 
@@ -144,7 +174,12 @@ def _packed_directions() -> NDArray[np.float64]:
 
 
 def seeds(
-    entropy: int | Sequence[int] | None, streams: Sequence[int], block: int, kind: str = "mc", first: int = 0
+    entropy: int | Sequence[int] | None,
+    streams: Sequence[int],
+    block: int,
+    kind: str = "mc",
+    first: int = 0,
+    stretch: Stretch = PLAIN,
 ) -> NDArray[np.float64]:
     """The first `SEED_WORDS` words of `initial_state` for each of ``streams``, one row a stream."""
     out = np.zeros((len(streams), SEED_WORDS))
@@ -157,6 +192,7 @@ def seeds(
         words[:, 2 * KEYS_AT : 2 * (KEYS_AT + KEYS)] = _generated(by_stream, 2 * KEYS)
         integers[:, TILE_AT], integers[:, CURSORS_AT + POINT] = divmod(first, TILE)
         integers[:, [CURSORS_AT + COORDINATE, CURSORS_AT + FILLED]] = 0
+        out[:, STRETCH_AT : STRETCH_AT + 2] = stretch
     return out
 
 

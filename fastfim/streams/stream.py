@@ -59,10 +59,12 @@ from .states import (
     SEED_WORDS,
     SLOT_WORDS,
     SLOTS,
+    STRETCH_AT,
     TABLES_AT,
     TILE,
     TILE_AT,
     UNIFORMS_AT,
+    WEIGHTS_AT,
     check_kind,
 )
 from .tables import READY, piece_of, place_in_piece, polynomial, slot_of
@@ -183,6 +185,30 @@ def _next_coordinates(rng: Any) -> None:
         _set_cursor(rng, FILLED, 0)
     _set_cursor(rng, POINT, point)
     _set_cursor(rng, COORDINATE, 0)
+
+
+@inline
+def draw_weight(rng: Any) -> float:
+    """Weight of the draw whose coordinates have been taken since `next_point`: the product of theirs.
+
+    The mean over draws of weight times f is that of f over plain points; the weights' own mean is 1.
+    """
+    return _weight(rng)
+
+
+def _weight(rng: Any) -> float:
+    """What `draw_weight` is for a stream of this kind."""
+    return 1.0
+
+
+@overload(_weight, jit_options=dict(_jit.INLINE))  # type: ignore[untyped-decorator]
+def _overload_weight(rng: Any) -> Any:
+    return _weight_of_point if rng.kind == "rqmc" else lambda rng: 1.0
+
+
+def _weight_of_point(rng: Any) -> float:
+    last = min(_cursor(rng, COORDINATE), int(_word(rng, STRETCH_AT + 1))) - 1
+    return _word(rng, WEIGHTS_AT + last * TILE + _cursor(rng, POINT)) if last >= 0 else 1.0
 
 
 def _kept_cursors(builder: Any, state: Any) -> Any:
