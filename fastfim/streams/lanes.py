@@ -28,7 +28,8 @@ import numpy as np
 from numba import carray, types
 
 from .bits import as_bits, as_float
-from .states import BUFFER, EXPONENTIALS_AT, GENERATOR_WORDS, LANES, NORMALS_AT, UNIFORMS_AT, WORDS
+from .generator import fill_bits
+from .states import BUFFER, EXPONENTIALS_AT, GENERATOR_WORDS, NORMALS_AT, UNIFORMS_AT, WORDS
 from .typed import external, inline, standalone
 
 _HALF = BUFFER // 2
@@ -36,8 +37,7 @@ _HALF = BUFFER // 2
 _REFILL = types.void(types.CPointer(types.float64))
 _ONE_BITS = np.uint64(0x3FF0000000000000)
 _LOW_12 = np.uint64(0xFFF)
-_U1, _U12, _U17 = np.uint64(1), np.uint64(12), np.uint64(17)
-_U19, _U23, _U41, _U45 = np.uint64(19), np.uint64(23), np.uint64(41), np.uint64(45)
+_U1, _U12 = np.uint64(1), np.uint64(12)
 
 # Adding 1.5 * 2^52 leaves the nearest integer in the low bits: conversion both ways without a conversion
 # instruction, which AVX2 lacks for 64-bit integers.
@@ -49,41 +49,20 @@ _LN2_HI, _LN2_LO = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 _BELOW_ONE = 1.0 - 2.0**-53
 
 
-@inline
-def _advance(lanes: Any, j: int) -> Any:
-    """Next 64 bits of lane j."""
-    a, b, c, d = lanes[j], lanes[LANES + j], lanes[2 * LANES + j], lanes[3 * LANES + j]
-    total = a + d
-    bits = ((total << _U23) | (total >> _U41)) + a
-    shifted = b << _U17
-    c ^= a
-    d ^= b
-    b ^= c
-    a ^= d
-    c ^= shifted
-    d = (d << _U45) | (d >> _U19)
-    lanes[j], lanes[LANES + j], lanes[2 * LANES + j], lanes[3 * LANES + j] = a, b, c, d
-    return bits
-
-
 @standalone
 def fill_uniforms(lanes: Any, out: Any) -> None:
-    """Fill ``out`` (length a multiple of `LANES`) with midpoints of 2^52 cells."""
-    words = out.view(np.int64)
-    for k in range(len(out) // LANES):
-        for j in range(LANES):
-            words[k * LANES + j] = np.int64((_advance(lanes, j) >> _U12) | _ONE_BITS)
+    """Fill ``out`` (length a multiple of `states.LANES`) with midpoints of 2^52 cells."""
+    words = out.view(np.uint64)
+    fill_bits(lanes, words)
     for i in range(len(out)):
-        out[i] -= _BELOW_ONE
+        out[i] = as_float(np.int64((words[i] >> _U12) | _ONE_BITS)) - _BELOW_ONE
 
 
 @standalone
 def fill_fine_uniforms(lanes: Any, out: Any) -> None:
     """Fill ``out`` with uniforms of all 64 bits, as far as a float holds them, in (0, 1)."""
     words = out.view(np.uint64)
-    for k in range(len(out) // LANES):
-        for j in range(LANES):
-            words[k * LANES + j] = _advance(lanes, j)
+    fill_bits(lanes, words)
     for i in range(len(out)):
         bits = words[i]
         upper = as_float(np.int64((bits >> _U12) | _ONE_BITS)) - 1.0
