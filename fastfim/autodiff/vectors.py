@@ -18,6 +18,7 @@ from numba.core.imputils import lower_constant
 from numba.extending import overload, overload_method, register_model, typeof_impl
 
 from fastfim import _jit
+from fastfim.autodiff import linear
 from fastfim.autodiff.number import Active, joint
 from fastfim.autodiff.theta import Theta
 
@@ -239,6 +240,20 @@ def _vector_vector(a: Any, b: Any) -> Any:
     return result
 
 
+def _data_parameters(a: Any, b: Any) -> Any:
+    total = 0.0
+    for i in range(len(b)):
+        total += a[i] * linear.parameter_value(b, i)
+    return linear.with_coefficients(total, a, b)
+
+
+def _parameters_data(a: Any, b: Any) -> Any:
+    total = 0.0
+    for i in range(len(a)):
+        total += b[i] * linear.parameter_value(a, i)
+    return linear.with_coefficients(total, b, a)
+
+
 def _product_dtype(a: Any, b: Any) -> DualDType:
     kind = joint(k.dtype if is_matrix(k) else element_type(k) for k in (a, b))
     assert kind is not None, "dot products of plain numbers are NumPy's"
@@ -248,6 +263,10 @@ def _product_dtype(a: Any, b: Any) -> DualDType:
 @stands_in_for(np.dot, operator.matmul, np.matmul)
 def dot(a: Any, b: Any) -> Any:
     """``np.dot`` and ``@`` of vectors and matrices."""
+    if linear.is_linear(a, b):
+        return _data_parameters
+    if linear.is_linear(b, a):
+        return _parameters_data
     if element_type(a) and element_type(b):
         return _vector_vector
     if not all(is_matrix(k) or element_type(k) for k in (a, b)):
