@@ -14,7 +14,6 @@ repeated, nor are the streams independent. They are refused by name, wherever th
 from __future__ import annotations
 
 import dis
-import inspect
 import random
 import sys
 import types
@@ -27,14 +26,15 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from .autodiff.callgraph import python_function, reachable
 from .errors import LikelihoodError
 from .likelihood import BoundLikelihood, Likelihood
-from .streams import VARIATES
 
 #: Lines of Python that a trial may take: some ten milliseconds.
 LINES = 20_000
 
+READ_ONLY = "theta, args and the draw are not to be changed by a function; work on a copy, y = x.copy(), instead"
+#: Packages whose functions are not the user's.
+_LIBRARIES = frozenset(sys.stdlib_module_names - {"__main__"}) | {"numpy", "scipy", "numba"}
 #: Shapes with which a likelihood has been tried.
 _tried: WeakKeyDictionary[Likelihood, set[Any]] = WeakKeyDictionary()
 
@@ -86,7 +86,7 @@ def _at_most(lines: int) -> Iterator[None]:
 def _try(model: BoundLikelihood, theta: NDArray[np.float64]) -> None:
     likelihood = model.likelihood
     given = [getattr(likelihood, role) for role in ("sample", "logpdf", "score", "hessian", "prepare")]
-    codes = {helper.__code__ for function in given if function is not None for helper in reachable(function)}
+    codes = {helper.__code__ for function in given if function is not None for helper in _reachable(function)}
     try:
         with _at_most(LINES), np.errstate(all="ignore"):
             _one_draw(model, _read_only(theta))
@@ -95,13 +95,16 @@ def _try(model: BoundLikelihood, theta: NDArray[np.float64]) -> None:
     except IndexError as error:
         message = f"{error}; compiled code would read or write what lies behind the array"
         raise _placed(error, codes, message) from None
+    except ValueError as error:
+        if "read-only" in str(error):
+            raise _placed(error, codes, READ_ONLY) from None
     except Exception:  # the compiler has other rules, and its own words for what breaks them
         return
 
 
 def _one_draw(model: BoundLikelihood, theta: NDArray[np.float64]) -> None:
     likelihood = model.likelihood
-    plain = {role: python_function(getattr(likelihood, role)) for role in ("sample", "logpdf", "prepare")}
+    plain = {role: _plain(getattr(likelihood, role)) for role in ("sample", "logpdf", "prepare")}
     args = tuple(_read_only(value) for value in model.args)
     if plain["prepare"] is not None:
         args += (plain["prepare"](theta, *args),)
@@ -116,7 +119,7 @@ def _one_draw(model: BoundLikelihood, theta: NDArray[np.float64]) -> None:
     p = len(theta)
     for function, shape in ((likelihood.score, (p,)), (likelihood.hessian, (p, p))):
         if function is not None:
-            python_function(function)(x, theta, np.zeros(shape), *args)
+            _plain(function)(x, theta, np.zeros(shape), *args)
 
 
 def _read_only(value: Any) -> Any:
@@ -142,35 +145,35 @@ def _placed(error: BaseException, codes: set[Any], message: str) -> LikelihoodEr
 
 
 class _CheckedGenerator:
-    """NumPy's generator, with the methods and arguments that a compiled sampler has."""
+    """NumPy's generator, which gives one draw a call."""
 
     def __init__(self, generator: np.random.Generator) -> None:
         self._generator = generator
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        if name not in VARIATES:
-            near = get_close_matches(name, VARIATES, n=1)
-            hint = f"; did you mean rng.{near[0]}?" if near else f" ({', '.join(VARIATES)})"
+        if not hasattr(self._generator, name):
+            near = get_close_matches(name, dir(self._generator), n=1)
+            hint = f"; did you mean rng.{near[0]}?" if near else ", as numpy.random.Generator has none"
             raise LikelihoodError(f"rng has no method {name!r}{hint}")
         return lambda *args, **kwargs: self._draw(name, args, kwargs)
 
     def _draw(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        signature = inspect.signature(VARIATES[name])
+        if "size" in kwargs:
+            raise LikelihoodError(f"rng.{name} gives one draw a call, and takes no size: call it in a loop")
         try:
-            signature.bind(None, *args, **kwargs)
+            return getattr(self._generator, name)(*args, **kwargs)
         except TypeError as error:
-            listed = ", ".join(str(p.replace(annotation=p.empty)) for p in [*signature.parameters.values()][1:])
-            loop = ", so that several take a loop" if "size" in kwargs else ""
-            raise LikelihoodError(f"rng.{name}({listed}) gives one draw a call{loop}: {error}") from None
-        return getattr(self._generator, name)(*args, **kwargs)
+            if "argument" not in str(error):
+                raise
+            raise LikelihoodError(f"rng.{name}: {error}") from None
 
 
 # ---------------------------------------------------------------- by name
 
 
 def _refuse_other_generators(sample: Any) -> None:
-    for function in reachable(sample):
-        for what, line in _global_values(python_function(function)):
+    for function in _reachable(sample):
+        for what, line in _global_values(function):
             if _is_generator(what):
                 file = function.__code__.co_filename
                 raise LikelihoodError(
@@ -180,6 +183,27 @@ def _refuse_other_generators(sample: Any) -> None:
                     file,
                     line,
                 )
+
+
+def _plain(function: Any) -> Any:
+    """The Python function behind a compiled one."""
+    return getattr(function, "py_func", function)
+
+
+def _reachable(function: Any) -> set[Any]:
+    """Functions of the user's that ``function`` may call, itself included."""
+    found: set[Any] = set()
+    waiting = [_plain(function)]
+    while waiting:
+        current = waiting.pop()
+        if current not in found:
+            found.add(current)
+            waiting += [plain for what, _ in _global_values(current) if _is_users(plain := _plain(what))]
+    return found
+
+
+def _is_users(what: Any) -> bool:
+    return isinstance(what, types.FunctionType) and what.__module__.partition(".")[0] not in _LIBRARIES
 
 
 def _is_generator(what: Any) -> bool:
