@@ -7,7 +7,10 @@ joined by commas, or a file (.csv, .txt or .npy)::
     fastfim binom p=0.3 n=10
     fastfim logistic_regression b0=0.5 b1=-1 X=design.csv
 
-Exit status: 0 converged, 3 stopped before the tolerance was met, 2 bad input, 130 interrupted.
+``fastfim check NAME ...`` asks whether the model is sound (see `fastfim.check`).
+
+Exit status: 0 converged (or sound), 3 stopped before the tolerance was met (or a check failed), 2 bad input, 130
+interrupted.
 """
 
 from __future__ import annotations
@@ -104,6 +107,8 @@ def show_catalogue() -> int:
 
 def run(given: argparse.Namespace) -> int:
     """Estimate as asked, print, save, and return the exit status."""
+    if given.model == "check":
+        return examine(given)
     likelihood = find_model(given.model)
     theta, args = split_assignments(likelihood, given.assignments)
     _require_folder(given.save)
@@ -115,6 +120,18 @@ def run(given: argparse.Namespace) -> int:
     return CONVERGED if result.converged else STOPPED
 
 
+def examine(given: argparse.Namespace) -> int:
+    """Print whether a model is sound (``fastfim check MODEL name=value ...``), and return the exit status."""
+    if not given.assignments:
+        raise OptionError("check needs a model: fastfim check gamma a=2 scale=0.5, say")
+    likelihood = find_model(given.assignments[0])
+    theta, args = split_assignments(likelihood, given.assignments[1:])
+    options = {name: getattr(given, name) for name in ("draws", "rng", "workers") if getattr(given, name) is not None}
+    report = fastfim.check(likelihood, theta, args, **options)
+    print(report, flush=True)
+    return CONVERGED if report.ok else STOPPED
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The options; each means what the argument of `fastfim.estimate` of that name means."""
     parser = argparse.ArgumentParser(
@@ -122,7 +139,9 @@ def build_parser() -> argparse.ArgumentParser:
         description="Fisher information matrix of a likelihood by Monte Carlo, with error bars.",
         epilog="Exit status: 0 converged, 3 stopped before the tolerance was met, 2 bad input, 130 interrupted.",
     )
-    parser.add_argument("model", nargs="?", help="a name from --list, or path/to/model.py:name")
+    parser.add_argument(
+        "model", nargs="?", help="a name from --list, or path/to/model.py:name; 'check' before it asks: is it sound?"
+    )
     parser.add_argument(
         "assignments",
         nargs="*",

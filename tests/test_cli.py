@@ -205,6 +205,13 @@ def test_stopped_before_the_tolerance_is_status_three(capsys):
     assert record["message"]
 
 
+def test_a_model_is_examined(capsys):
+    assert main(["check", "norm", "loc=0", "scale=1", "--draws", "4096", "--rng", "0"]) == 0
+    assert capsys.readouterr().out.startswith("Is norm sound at loc=0, scale=1? sound as far as can be told")
+    assert main(["check"]) == 2
+    assert "check needs a model" in capsys.readouterr().err
+
+
 def test_save_keeps_the_result(tmp_path, capsys):
     path = tmp_path / "kept.fim"
     assert main(["poisson", "mu=2", "--draws", "4096", "--rtol", "0.5", "--save", str(path), "--json"]) == 0

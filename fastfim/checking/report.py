@@ -6,11 +6,11 @@ import shutil
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..notation import html_table
 from ..printing import integer, place, seconds
 from ..result import Check
 
@@ -54,8 +54,10 @@ class Report:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        cells = np.array([[check.verdict, check.message] for check in self.checks.values()])
-        return html_table(cells, (tuple(self.checks), ("verdict", "finding")), lines=self._summary())
+        lines = "".join(f"<div>{escape(line)}</div>" for line in self._summary())
+        rows = ((name, check.verdict, check.message) for name, check in self.checks.items())
+        cells = ("".join(f'<td style="text-align:left">{escape(word)}</td>' for word in row) for row in rows)
+        return f"{lines}<table><tbody>{''.join(f'<tr>{row}</tr>' for row in cells)}</tbody></table>"
 
     def _summary(self) -> list[str]:
         failures = sum(check.verdict == "fail" for check in self.checks.values())
