@@ -16,7 +16,7 @@ from numba import carray
 from . import _abi, _jit, autodiff, streams
 from .autodiff import Dual, Theta, reverse, tiles
 from .kernels import UNWRITTEN, Recipe
-from .tiling import tile_pass
+from .tiling import score_pass, tile_pass
 
 #: Parameters differentiated at once; beyond, one pass over the chunk for each group.
 GRADIENT_LANES = 64
@@ -24,6 +24,8 @@ GRADIENT_LANES = 64
 FORWARD_PARAMETERS = 32
 #: Most parameters for which draws are differentiated several at once.
 TILE_PARAMETERS = 24
+#: Whether scores written by hand run on several draws at once where they can.
+TILE_SCORES = True
 #: Words that a tape has at first.
 FIRST_TAPE = 1 << 14
 #: Rows of a Hessian at once: all of them up to this many parameters, else `HESSIAN_ROWS`: two rows compile 3.5 times
@@ -209,6 +211,10 @@ def _density_pass(recipe: Recipe) -> Any:
 
 
 def _hand_score_pass(recipe: Recipe) -> Any:
+    return (score_pass(recipe) if TILE_SCORES else None) or _single_score_pass(recipe)
+
+
+def _single_score_pass(recipe: Recipe) -> Any:
     score, draw_of, offset, p = autodiff.plain(recipe.score), draw_reader(recipe), _abi.offset, recipe.p
     parameters, wrt = recipe.parameters, recipe.wrt
     private, with_prepared = _abi.private_copy(parameters), prepared(recipe, autodiff.plain)

@@ -1,4 +1,4 @@
-"""Scores of a chunk by tiles: eight draws at once, as `fastfim.autodiff.tiles` compiles a density.
+"""Scores of a chunk by tiles: eight draws at once, as `fastfim.autodiff.tiles` compiles a density or a score.
 
 Draws of several numbers lie one behind the other; a tile wants their first elements together, then their second ones,
 and so on. They are laid out so in memory of the pass, in squares of eight by eight.
@@ -13,7 +13,7 @@ from numba import carray
 
 from . import _abi, _jit, autodiff
 from .autodiff import tiles
-from .kernels import Recipe
+from .kernels import UNWRITTEN, Recipe
 
 
 def tile_pass(form: tiles.TileForm, recipe: Recipe) -> Any:
@@ -42,10 +42,36 @@ def tile_pass(form: tiles.TileForm, recipe: Recipe) -> Any:
     return _jit.inner(tiled)
 
 
+def score_pass(recipe: Recipe) -> Any:
+    """The same of a score written by hand, for all draws; ``None`` where it does not work on several at once."""
+    kinds = tuple(map(_abi.kind_of, recipe.kinds))
+    form = None if recipe.prepare else tiles.plain_form(recipe.score, scalar=recipe.scalar, kinds=kinds)
+    if form is None or form.diverges:
+        return None
+    tile, parameters, wrt, score = tiles.DRAWS, recipe.parameters, recipe.wrt, form.function
+    private, offset, aligned = _abi.private_copy(parameters), _abi.offset, tiles.aligned
+    tile_of, vector_tile = _tile_of(recipe), tiles.vector_tile
+
+    def tiled(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+        point = private(theta)
+        memory, out_memory = np.empty(tile * (draws.shape[1] + 1)), np.empty(tile * (parameters + 1))
+        out_at = aligned(out_memory)
+        out, bits = carray(out_at, (parameters, tile)), out_memory.view(np.int64)
+        scores = carray(offset(results, chunk), (len(wrt), chunk))
+        for i in range(0, m, tile):
+            bits[:] = UNWRITTEN
+            score(tile_of(draws, i, memory), point, vector_tile(out_at, parameters), *constants)
+            for j in range(len(wrt)):
+                scores[j, i : i + tile] = out[wrt[j]]
+
+    return _jit.inner(tiled)
+
+
 def _tile_of(recipe: Recipe) -> Any:
     """Draws i, i + 1, ... of a chunk, as a density takes a tile of them; vectors are laid out in ``memory``."""
     number_tile, vector_tile, transpose = tiles.number_tile, tiles.vector_tile, tiles.transpose_square
     tile, offset, address, aligned = tiles.DRAWS, _abi.offset, _abi.address, tiles.aligned
+    read_only = _abi.read_only
 
     def number(draws, i, memory):  # type: ignore[no-untyped-def]
         return number_tile(offset(address(draws), i))
@@ -59,6 +85,6 @@ def _tile_of(recipe: Recipe) -> Any:
         for j in range(size - size % tile, size):
             for k in range(tile):
                 elements[j, k] = draws[i + k, j]
-        return vector_tile(target, size)
+        return read_only(vector_tile(target, size))
 
     return _jit.inner(number if recipe.scalar else vector)

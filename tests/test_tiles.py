@@ -34,6 +34,7 @@ def one_by_one(monkeypatch):
     def run(job, sizes):
         with monkeypatch.context() as patch:
             patch.setattr(passes, "TILE_PARAMETERS", 0)
+            patch.setattr(passes, "TILE_SCORES", False)
             patch.setattr(kernels.store, "fetch", lambda depends_on, make: make().code())  # not what is on disk
             kernels._compiled.cache_clear()
             results = [single_draws(job, size) for size in sizes]
@@ -215,12 +216,6 @@ def logpdf_floor(x, theta, w):
     return -((floor(x) - theta[0] * w[0]) ** 2) / theta[1]
 
 
-def logpdf_stored(x, theta, w):
-    kept = w.copy()
-    kept[0] = x
-    return -((kept[0] - theta[0]) ** 2) / theta[1]
-
-
 def logpdf_heap_branch(x, theta, w):
     z = np.zeros(len(w))
     for i in range(len(w)):
@@ -228,9 +223,7 @@ def logpdf_heap_branch(x, theta, w):
     return -(z[0] ** 2) / theta[1] if x > 0.0 else -abs(z[1]) / theta[1]
 
 
-@pytest.mark.parametrize(
-    "logpdf", [logpdf_index, logpdf_floor, logpdf_stored, logpdf_heap_branch], ids=lambda f: f.__name__
-)
+@pytest.mark.parametrize("logpdf", [logpdf_index, logpdf_floor, logpdf_heap_branch], ids=lambda f: f.__name__)
 def test_what_cannot_be_done_at_eight_draws_is_done_at_one(logpdf):
     likelihood = Likelihood(sample_weighted, logpdf, parameters=("loc", "scale"), domain=positive)
     assert form_of(likelihood, (WEIGHTS,)) is None
@@ -239,6 +232,53 @@ def test_what_cannot_be_done_at_eight_draws_is_done_at_one(logpdf):
     for x, density, score in zip(draws[:, 0], densities, scores, strict=True):
         assert density == pytest.approx(logpdf(x, (0.3, 1.2), WEIGHTS), rel=1e-13)
         assert np.all(np.isfinite(score))
+
+
+# ---------------------------------------------------------------- scores by hand
+
+
+def score_vector(x, theta, out, w):
+    loc, scale = theta
+    out[0] = 0.0
+    out[1] = -len(x) / scale
+    for i in range(len(x)):
+        z = (x[i] - loc) / scale
+        out[0] += w[1] * z / scale
+        out[1] += z * z / scale
+
+
+def score_branch(x, theta, out, w):
+    score_vector(x, theta, out, w)
+    if x[0] > theta[0]:
+        out[0] = -out[0]
+
+
+def score_forgets(x, theta, out, w):
+    out[1] = x[0]
+
+
+def sample_weighted_vector(rng, theta, x, w):
+    sample_pair(rng, theta, x)
+
+
+@pytest.mark.parametrize(
+    ("score", "tiled"),
+    [(score_vector, True), (score_branch, False), (score_forgets, True)],
+    ids=lambda v: getattr(v, "__name__", str(v)),
+)
+def test_scores_by_hand(score, tiled, one_by_one):
+    def logpdf(x, theta, w):
+        return -np.sum(((x - theta[0]) / theta[1]) ** 2) / 2 - len(x) * log(theta[1])
+
+    likelihood = Likelihood(sample_weighted_vector, logpdf, parameters=("loc", "scale"), size=9, score=score)
+    form = tiles.plain_form(score, scalar=False, kinds=(_abi.kind_of(("f", 1)),))
+    assert (form is not None and not form.diverges) is tiled
+    model = likelihood.bind((WEIGHTS,))
+    job = Job(model, model.theta((0.3, 1.2)), 0, 1)
+    for found, wanted in zip(single_draws(job, 75), one_by_one(job, [75])[0], strict=True):
+        bits = [a.view(np.int64) for a in (found, wanted)] if score is score_forgets else [0, 0]
+        np.testing.assert_array_equal(bits[0] == kernels.UNWRITTEN, bits[1] == kernels.UNWRITTEN)
+        np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12)
 
 
 # ---------------------------------------------------------------- errors, bits, compilations

@@ -46,25 +46,27 @@ DRAWS = 8
 ALIGNMENT = 8 * DRAWS
 
 DATA = Dual(0, draws=DRAWS)
+#: A vector for each draw of a tile.
+VECTORS = types.Array(DATA, 1, "C")
 _VECTOR = ir.VectorType(DOUBLE, DRAWS)
 _POINTER = types.CPointer(types.float64)
 
 
 @dataclass(frozen=True)
 class TileForm:
-    """A density compiled for tiles: ``density(x, theta, *args)``, and whether its draws may diverge."""
+    """A function compiled for tiles: ``function(x, *others)``, and whether its draws may diverge."""
 
-    density: Any
+    function: Any
     diverges: bool
 
 
-def tile_form(function: Any, theta: Theta, *, scalar: bool, kinds: Sequence[Any]) -> TileForm | None:
+def tile_form(density: Any, theta: Theta, *, scalar: bool, kinds: Sequence[Any]) -> TileForm | None:
     """Compile a density for tiles of `DRAWS` draws, or give ``None`` where it cannot be.
 
     Parameters
     ----------
-    function
-        ``function(x, theta, *args)``, as `active` takes it.
+    density
+        ``density(x, theta, *args)``, as `active` takes it.
     theta
         Type of the parameters, as `seeds` makes them with ``draws=DRAWS``.
     scalar
@@ -72,19 +74,31 @@ def tile_form(function: Any, theta: Theta, *, scalar: bool, kinds: Sequence[Any]
     kinds
         Numba types of the further arguments.
     """
-    density = active(function)
-    x = DATA if scalar else types.Array(DATA, 1, "C")
-    arguments = (x, theta, *kinds)
+    return _form(density, (_data(scalar), theta, *kinds), theta.dual)
+
+
+def plain_form(function: Any, *, scalar: bool, kinds: Sequence[Any]) -> TileForm | None:
+    """Compile ``function(x, theta, out, *args)`` of plain parameters, which fills a vector for each draw of a tile."""
+    theta = types.Array(types.float64, 1, "C", readonly=True)
+    return _form(function, (_data(scalar), theta, VECTORS, *kinds), types.none)
+
+
+def _data(scalar: bool) -> Any:
+    return DATA if scalar else VECTORS.copy(readonly=True)
+
+
+def _form(function: Any, arguments: tuple[Any, ...], result: Any) -> TileForm | None:
+    compiled = active(function)
     try:
-        density.compile(arguments)
-    except Exception:  # the same density of one draw will say what is wrong, if anything is
+        compiled.compile(arguments)
+    except Exception:  # the same function of one draw will say what is wrong, if anything is
         return None
-    compiled = density.overloads[arguments]
-    code = compiled.library.get_llvm_str()
+    found = compiled.overloads[arguments]
+    code = found.library.get_llvm_str()
     diverges = Diverged.__name__ in code
-    if compiled.signature.return_type != theta.dual or (diverges and "NRT_MemInfo_alloc" in code):
+    if found.signature.return_type != result or (diverges and "NRT_MemInfo_alloc" in code):
         return None
-    return TileForm(density, diverges)
+    return TileForm(compiled, diverges)
 
 
 def attempt(form: TileForm) -> Any:
@@ -93,9 +107,9 @@ def attempt(form: TileForm) -> Any:
     Where draws cannot diverge, a tile is always done, and what the density raises comes through.
     """
     if not form.diverges:
-        density = form.density
-        return _jit.inner(lambda x, theta, args: (True, density(x, theta, *args)))
-    function_type = types.Dispatcher(form.density)
+        function = form.function
+        return _jit.inner(lambda x, theta, args: (True, function(x, theta, *args)))
+    function_type = types.Dispatcher(form.function)
 
     @intrinsic
     def call(typing_context: Any, x: Any, theta: Any, args: Any) -> Any:
@@ -103,7 +117,7 @@ def attempt(form: TileForm) -> Any:
         result = types.Tuple((types.boolean, inner.return_type))
 
         def generate(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-            compiled = form.density.overloads[inner.args]
+            compiled = form.function.overloads[inner.args]
             context.add_linking_libs((compiled.library,))
             unpacked = [*values[:2], *cgutils.unpack_tuple(builder, values[2])]
             status, d = context.call_internal_no_propagate(builder, compiled.fndesc, compiled.signature, unpacked)
@@ -129,15 +143,14 @@ def number_tile(typing_context: Any, draws: Any) -> Any:
 @intrinsic
 def vector_tile(typing_context: Any, elements: Any, size: Any) -> Any:
     """An array over ``elements``, where `DRAWS` draws of length ``size`` lie element by element."""
-    kind = types.Array(DATA, 1, "C")
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        array, item = make_array(kind)(context, builder), index_constant(ALIGNMENT)
+        array, item = make_array(VECTORS)(context, builder), index_constant(ALIGNMENT)
         data = builder.bitcast(args[0], context.get_data_type(DATA).as_pointer())
         populate_array(array, data=data, shape=[args[1]], strides=[item], itemsize=item, meminfo=None)
         return array._getvalue()
 
-    return kind(_POINTER, types.intp), generate
+    return VECTORS(_POINTER, types.intp), generate
 
 
 @intrinsic
