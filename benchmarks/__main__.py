@@ -2,6 +2,7 @@
 
 import platform
 
+from .prepared import MODELS, Prepare
 from .throughput import ColdStart, Draws, Memory
 from .workloads import WORKLOADS
 
@@ -16,6 +17,14 @@ def main():
             benchmark.setup(name, order)
             row.append(benchmark.track_nanoseconds_a_draw(name, order))
         print(f"{name:24}{row[0]:10.1f}{row[1]:12.1f}")
+    print(f"{'times faster with prepare':28}{'score':>10}{'+ Hessian':>12}")
+    prepare = Prepare()
+    for name in MODELS:
+        ratios = []
+        for order in (1, 2):
+            prepare.setup(name, order)
+            ratios.append(prepare.track_ratio(name, order))
+        print(f"{name:28}{ratios[0]:10.0f}{ratios[1]:12.0f}")
     print(f"first result in a fresh process: {ColdStart().track_first_result():.2f} s")
     print(f"memory that 100 times the draws take: {Memory().track_growth()} bytes")
 

@@ -31,17 +31,17 @@ def vanishes(typing_context: Any, number: Any) -> Any:
         e, kind = Emitter(context, builder), sig.args[0]
         if isinstance(kind, REAL):
             return (Value(e, context.cast(builder, args[0], kind, types.float64)) == 0).ir
-        if not isinstance(kind, Dual):
-            return cgutils.false_bit  # it may depend on anything
+        if not isinstance(kind, Dual) or kind.draws > 1:
+            return cgutils.false_bit  # it may depend on anything, or each draw on something else
         parts = kind.unpack(e, args[0])
-        zero = [(parts.value == 0), *map(functools.partial(_all_zero, e), (*parts.gradient, *parts.hessian))]
-        return functools.reduce(operator.and_, zero).ir
+        hits: dict[int, Value] = {}  # one comparison of vectors for all chunks of a width
+        for vector in (parts.value, *parts.gradient, *parts.hessian):
+            found = vector != 0
+            hits[vector.width] = hits[vector.width] | found if vector.width in hits else found
+        lanes = [e.lane(found, k) for width, found in hits.items() for k in range(width)]
+        return (~functools.reduce(operator.or_, lanes)).ir
 
     return types.boolean(number), generate
-
-
-def _all_zero(e: Emitter, vector: Value) -> Value:
-    return functools.reduce(operator.and_, [e.lane(vector, k) == 0 for k in range(vector.width)])
 
 
 def truncation(kind: Any) -> Any:

@@ -176,9 +176,10 @@ def _solve_in_place(a: Any, x: Any, steps: Any) -> None:
 
 @_jit.inner
 def _is_triangular(a: Any, lower: Any) -> Any:
-    for i in range(len(a)):
-        for j in range(i):
-            if not vanishes(a[j, i] if lower else a[i, j]):
+    n = len(a)
+    for i in range(n):
+        for j in range(i + 1 if lower else 0, n if lower else i):
+            if not vanishes(a[i, j]):
                 return False
     return True
 
