@@ -114,7 +114,7 @@ class TimeToAccuracy:
 class FasterThanPeers:
     """Time of the fastest peer over that of `fastfim.estimate`, at 1e-4."""
 
-    params = list(MODELS)
+    params = (list(MODELS),)
     param_names = ("model",)
     timeout = 600
 

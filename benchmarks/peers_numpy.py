@@ -6,7 +6,7 @@ from scipy.special import digamma
 
 
 def norm(rng, theta, n):
-    loc, scale = theta
+    _, scale = theta
     z = rng.standard_normal(n)
     return np.stack([z / scale, (z * z - 1) / scale], axis=1)
 
@@ -18,7 +18,7 @@ def gamma(rng, theta, n):
 
 
 def t(rng, theta, n):
-    df, loc, scale = theta
+    df, _, scale = theta
     z = rng.standard_t(df, n)
     q = z * z / df
     w = (df + 1) / (df * (1 + q))
@@ -101,7 +101,7 @@ def level(rng, theta, n):
     for _ in range(50):
         x = true + noise * rng.standard_normal(n)
         true = true + walk * rng.standard_normal(n)
-        spread, spread_slopes = variance + noise * noise, variance_slopes + [0.0, 2 * noise]
+        spread, spread_slopes = variance + noise * noise, variance_slopes + np.array([0.0, 2 * noise])
         surprise = x - mean
         relative = (spread_slopes / spread)[:, None]
         scores += 0.5 * relative * (surprise**2 / spread - 1) + surprise * slopes / spread
