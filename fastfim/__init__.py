@@ -15,6 +15,7 @@ from .errors import (
     RegularityWarning,
 )
 from .likelihood import Likelihood, interval, positive, real, unit_interval
+from .observed import Observed, observed
 from .quantity import Quantity
 from .result import Check, FisherEstimate, Round, load
 from .verify import Verification, verify
@@ -31,6 +32,7 @@ __all__ = [
     "Likelihood",
     "LikelihoodError",
     "NonFiniteError",
+    "Observed",
     "OptionError",
     "ParameterError",
     "Quantity",
@@ -45,6 +47,7 @@ __all__ = [
     "estimate",
     "interval",
     "load",
+    "observed",
     "positive",
     "real",
     "testing",
