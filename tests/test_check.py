@@ -37,7 +37,7 @@ PLANTED = [
 
 
 # Shown by others just as well.
-LONG = {faults.unnormalized, faults.t_for_normal, faults.uniform, faults.unbounded_uniform, faults.wrong_hessian}
+LONG = {faults.unnormalized, faults.t_for_normal, faults.unbounded_uniform, faults.t_vector}
 
 
 def named(row):
@@ -53,11 +53,11 @@ def test_planted_faults_are_caught(model, theta, caught):
 
 
 CATALOGUED = [(name, case.theta, case.args) for name, cases in oracles.CASES.items() for case in cases]
-ORDINARY = {sound.half_normal, sound.zero_inflated, sound.uniform_mixture, sound.ordered, sound.multinomial, sound.zipf}
+ORDINARY = {sound.zero_inflated, sound.uniform_mixture, sound.ordered, sound.zipf}
 
 
 def titled(row):
-    slow = row[0] not in ORDINARY and row[0] != "beta"
+    slow = row[0] not in ORDINARY
     return pytest.param(*row, id=getattr(row[0], "name", row[0]), marks=[pytest.mark.long] if slow else [])
 
 

@@ -167,7 +167,7 @@ def normalization(subject: Subject, cells: Cells, scores: Array) -> Check:
             change,
         )
     if abs(total - 1.0) <= tolerance or (cells.whole and len(cells.values) > MOST_VALUES and total < 1.0):
-        return passed(f"the density {what} to {total:.6g} over the draws, and no less at nearby parameters", total)
+        return passed(f"the density {what} to {total:.6g} over the draws, here and at nearby parameters", total)
     if not len(cells.edges):
         return failed(
             f"the masses sum to {total:.6g}, not to 1: some are wrong, or belong to values that are never drawn", total

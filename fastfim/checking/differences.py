@@ -85,9 +85,9 @@ def derivatives(subject: Subject, stage: int) -> Check:
     wrong = wrong or _by_differences(subject, draws, versions[0])
     if wrong is not None:
         return failed(wrong)
-    names = " and ".join(version.name for version in versions)
-    also = " and Hessian" if versions[0].found.hessians is not None else ""
-    return passed(f"{names} score{also} agree with central differences at {len(draws)} draws")
+    which = f"{' and '.join(version.name for version in versions)} derivatives"
+    orders = "first and second order" if versions[0].found.hessians is not None else "first order"
+    return passed(f"{which} of {orders} agree with central differences at {len(draws)} draws")
 
 
 def _versions(subject: Subject, draws: Array) -> list[_Version]:
