@@ -170,10 +170,11 @@ def _test(sums: Sums, estimator: str, fresh: Fresh | None) -> tuple[dict[str, Fi
     """
     findings = {name: test(sums) for name, test in ASSUMES[estimator].items()}
     suspected = [name for name, finding in findings.items() if finding.verdict == "fail"]
-    others = fresh() if suspected and fresh is not None else None
-    if others is None:
-        return findings, frozenset(name for name in suspected if findings[name].p_value < soundness.OUTRIGHT)
-    findings |= {name: ASSUMES[estimator][name](others, soundness.CONFIRMATION) for name in suspected}
+    if not suspected:
+        return findings, frozenset()
+    others = fresh() if fresh is not None else None
+    level = soundness.OUTRIGHT if others is None else soundness.CONFIRMATION
+    findings |= {name: ASSUMES[estimator][name](sums if others is None else others, level) for name in suspected}
     return findings, frozenset(name for name in suspected if findings[name].verdict == "fail")
 
 

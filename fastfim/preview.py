@@ -94,7 +94,7 @@ def _identities(pilot: Pilot, parameters: tuple[str, ...]) -> dict[str, Check]:
     """There are no fresh draws to confirm a suspicion: only one beyond doubt counts."""
     sums = sums_of(pilot)
     findings = {name: test(sums, soundness.OUTRIGHT) for name, test in IDENTITIES.items()}
-    return {name: verdicts.identity(name, f, f.verdict == "fail", parameters) for name, f in findings.items()}
+    return {name: verdicts.identity(name, f, parameters) for name, f in findings.items()}
 
 
 def _smoothness(seen: Smoothness, parameters: tuple[str, ...]) -> Check:

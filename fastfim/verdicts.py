@@ -32,7 +32,7 @@ def of(plan: Plan, look: Look) -> dict[str, Check]:
     checks = dict(plan.checks)
     for name, finding in look.findings.items():
         if name not in checks or checks[name].verdict != "fail":  # what the pilot is sure of stands
-            checks[name] = identity(name, finding, name in look.confirmed, names)
+            checks[name] = identity(name, finding, names)
     if look.trusted_from is not None:
         checks["tails"] = _residuals(look.trusted_from, look.normal)
     elif look.tail is not None:
@@ -58,19 +58,17 @@ _MEANING = {
 }
 
 
-def identity(name: str, finding: Finding, confirmed: bool, parameters: tuple[str, ...]) -> Check:
-    """What a test of an identity found, ``confirmed`` or only suspected."""
+def identity(name: str, finding: Finding, parameters: tuple[str, ...]) -> Check:
+    """What a test of an identity found."""
     sound, broken = _MEANING[name]
     where = " x ".join(parameters[i] for i in finding.entry)
-    verdict, message = finding.verdict, sound
-    if confirmed:
-        message = f"{broken} (largest for {where})"
-    elif verdict == "fail":
-        verdict, message = "warn", f"suspected, not confirmed: {broken} (largest for {where})"
-    elif verdict == "skipped":
-        few = "too few events: next to no draw says anything about it, or its score is the same for every draw"
-        message = f"{few} ({where})"
-    return Check(finding.figure, finding.p_value, verdict, message)
+    message = {
+        "pass": sound,
+        "fail": f"{broken} (largest for {where})",
+        "skipped": "too few events: next to no draw says anything about it, or its score is the same for every draw "
+        f"({where})",
+    }
+    return Check(finding.figure, finding.p_value, finding.verdict, message[finding.verdict])
 
 
 # ---------------------------------------------------------------- the error bar
