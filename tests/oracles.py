@@ -132,7 +132,7 @@ def ar1_moments(theta, T):
 
 
 def ar1(theta, T):
-    """[K]: the mean and covariance of a Gaussian vector and their derivatives."""
+    """The mean and covariance of a Gaussian vector and their derivatives."""
     const, coef, scale = theta
     lag = lags(T)
     variance = scale**2 / (1 - coef**2)
@@ -140,7 +140,12 @@ def ar1(theta, T):
     means = np.outer([1 / (1 - coef), const / (1 - coef) ** 2, 0.0], np.ones(T))
     by_coef = variance * (lag * coef ** np.maximum(lag - 1, 0) + 2 * coef / (1 - coef**2) * correlation)
     covariances = [np.zeros((T, T)), by_coef, 2 / scale * variance * correlation]
-    precision = np.linalg.inv(variance * correlation)
+    return gaussian_vector(means, variance * correlation, covariances)
+
+
+def gaussian_vector(means, covariance, covariances):
+    """[K]: from the covariance, and the derivatives of mean and covariance by each parameter."""
+    precision = np.linalg.inv(covariance)
     half_trace = [[np.trace(precision @ a @ precision @ b) / 2 for b in covariances] for a in covariances]
     return means @ precision @ means.T + np.array(half_trace)
 
@@ -203,6 +208,6 @@ DISCRETE = {
 }
 
 
-def each(names):
+def each(names, table=CASES):
     """Every case of these likelihoods, as pytest parameters ``name, case``."""
-    return [pytest.param(name, case, id=f"{name}-{k}") for name in names for k, case in enumerate(CASES[name])]
+    return [pytest.param(name, case, id=f"{name}-{k}") for name in names for k, case in enumerate(table[name])]

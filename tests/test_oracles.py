@@ -5,6 +5,7 @@ from __future__ import annotations
 import mpmath
 import numpy as np
 import pytest
+from model_oracles import MODEL_CASES, MODEL_CONTINUOUS, MODEL_DISCRETE
 from oracles import CASES, CONTINUOUS, DISCRETE, ar1_moments, each
 from scipy import special, stats
 
@@ -20,26 +21,28 @@ def numerical_scores(log_density, theta):
     return np.array(columns)
 
 
-@pytest.mark.parametrize(("name", "case"), each(CONTINUOUS))
+@pytest.mark.parametrize(("name", "case"), each(CONTINUOUS) + each(MODEL_CONTINUOUS, MODEL_CASES))
 def test_continuous_oracles_are_the_integral_of_squared_scores(name, case):
-    frozen = CONTINUOUS[name](*case.theta)
+    families = CONTINUOUS | MODEL_CONTINUOUS
+    frozen = families[name](*case.theta)
 
     # With F(x) = 1 / (1 + exp(-v)) the integrand is smooth on the whole line and dies off as exp(-|v|).
     nodes, weights = np.polynomial.legendre.leggauss(16)
     v = (np.arange(-30, 30)[:, None] + (nodes + 1) / 2).ravel()
     weights = np.tile(weights / 2, 60) * special.expit(v) * special.expit(-v)
     x = np.where(v < 0, frozen.ppf(special.expit(v)), frozen.isf(special.expit(-v)))
-    score = numerical_scores(lambda point: CONTINUOUS[name](*point).logpdf(x), case.theta)
+    score = numerical_scores(lambda point: families[name](*point).logpdf(x), case.theta)
     matrix = (score * weights) @ score.T
     scale = np.sqrt(np.outer(np.diag(case.exact), np.diag(case.exact)))
     assert np.max(np.abs(matrix - case.exact) / scale) < 1e-7
 
 
-@pytest.mark.parametrize(("name", "case"), each(DISCRETE))
+@pytest.mark.parametrize(("name", "case"), each(DISCRETE) + each(MODEL_DISCRETE, MODEL_CASES))
 def test_discrete_oracles_are_the_sum_of_squared_scores(name, case):
-    frozen = DISCRETE[name](*case.theta, *case.args)
+    families = DISCRETE | MODEL_DISCRETE
+    frozen = families[name](*case.theta, *case.args)
     x = np.arange(frozen.support()[0], min(frozen.support()[1], frozen.mean() + 20 * frozen.std() + 40) + 1)
-    score = numerical_scores(lambda point: DISCRETE[name](*point, *case.args).logpmf(x), case.theta)
+    score = numerical_scores(lambda point: families[name](*point, *case.args).logpmf(x), case.theta)
     matrix = (score * frozen.pmf(x)) @ score.T
     np.testing.assert_allclose(matrix, case.exact, rtol=1e-8)
 
@@ -112,7 +115,7 @@ def test_ar1_oracle_is_the_curvature_of_the_divergence(name, case):
             )
 
 
-@pytest.mark.parametrize(("name", "case"), each(CASES))
+@pytest.mark.parametrize(("name", "case"), each(CASES) + each(MODEL_CASES, MODEL_CASES))
 def test_exact_matrices_are_symmetric_and_positive_definite(name, case):
     np.testing.assert_allclose(case.exact, case.exact.T, rtol=1e-12, atol=1e-12)
     assert np.linalg.eigvalsh(case.exact)[0] > 0
