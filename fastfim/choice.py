@@ -86,8 +86,8 @@ class Plan:
     sound: bool = True
 
 
-def plan_for(job: Job, options: Options, deadline: float = math.inf) -> Plan:
-    """Decide how to estimate; past the deadline with what is known by then.
+def plan_for(job: Job, options: Options, deadline: float = math.inf, points: int = 1) -> Plan:
+    """Decide how to estimate, at so many points together; past the deadline with what is known by then.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def plan_for(job: Job, options: Options, deadline: float = math.inf) -> Plan:
         return _score_only(job, options, f"no Hessian: {error}")
     seen = preview.look(second, pilot, deadline)
     candidates = ("score", "hessian", "bartlett") if seen.usable else ("score",)
-    return _with(seen, _best(second, options, candidates, pilot))
+    return _with(seen, _best(second, options, candidates, pilot, points))
 
 
 def _with(seen: Preview, plan: Plan) -> Plan:
@@ -195,7 +195,7 @@ def _pilot(job: Job, options: Options, deadline: float) -> tuple[Job, Pilot]:
         return job, draw_pilot(job, draws, deadline)
 
 
-def _best(job: Job, options: Options, candidates: tuple[str, ...], pilot: Pilot) -> Plan:
+def _best(job: Job, options: Options, candidates: tuple[str, ...], pilot: Pilot, points: int = 1) -> Plan:
     """Of the candidates and samplings, the one with the least price."""
     prices, seen = {}, {}
     for name in candidates:
@@ -206,7 +206,8 @@ def _best(job: Job, options: Options, candidates: tuple[str, ...], pilot: Pilot)
             run = replace(wanted, sampling=sampling)
             anew = (run.order, run.sampling) != (job.order, job.sampling)
             # of equal prices (the least that any run takes) the smaller variance
-            prices[name, run, least] = _price(held.variance, least, run, options) + COMPILATION * anew, held.variance
+            price = _price(held.variance, least, run, options) + COMPILATION / points * anew
+            prices[name, run, least] = price, held.variance
     estimator, best, least = min(prices, key=prices.__getitem__)
     control = fit(pilot, best.sampling) if ESTIMATORS[estimator].needs_pilot else None
     heavy = tails.look(seen[estimator, best.sampling].contributions)

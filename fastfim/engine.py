@@ -16,7 +16,6 @@ array([[0.25, 0.  ],
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -26,18 +25,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import stopping, trial, verdicts
+from . import batch, stopping, trial
 from .catalogue import catalogue
 from .choice import Plan, plan_for
+from .conclusion import announce, conclude
 from .diagnosis import check_by_hand, raise_for
-from .errors import ConvergenceWarning, OptionError, RegularityWarning
+from .errors import OptionError
 from .estimators import Sums
 from .judging import Look, judge
 from .kernels import Block, Job, compile_for, run_streams
 from .likelihood import BoundLikelihood, Likelihood
 from .options import Options
 from .progress import reporter
-from .result import Check, FisherEstimate, Round
+from .result import FisherEstimate, Round
 from .workers import Workers, mapper
 
 #: Blocks of each stream that are handed out together: enough to keep workers busy, few enough that the clock is
@@ -148,7 +148,7 @@ def estimate(
     )
     if points.ndim == 1:
         return _run(model, points, options)
-    return FisherEstimate.stack([_run(model, point, options) for point in points])
+    return batch.run(model, points, options) or FisherEstimate.stack([_run(model, point, options) for point in points])
 
 
 def resolve(likelihood: Any) -> Likelihood:
@@ -186,7 +186,9 @@ def _run(model: BoundLikelihood, theta: NDArray[np.float64], options: Options) -
             if look.ended:
                 break
     assert look is not None  # the first round is always completed
-    return _result(plan, options, look, tuple(history))
+    result = conclude(plan, options, look, tuple(history))
+    announce(plan, options, result, look.unsound)
+    return result
 
 
 def _require_room(options: Options, plan: Plan) -> None:
@@ -280,73 +282,3 @@ def _add_blocks(job: Job, totals: NDArray[np.float64], blocks: list[Block], orde
             raise_for(job, part._replace(stream=part.stream + int(wrong.argmax()), streams=1))
         first = part.stream - blocks[0].stream
         totals[first : first + part.streams] += sums
-
-
-def _result(plan: Plan, options: Options, look: Look, history: tuple[Round, ...]) -> FisherEstimate:
-    job, draws, seconds = plan.job, history[-1].draws, history[-1].seconds
-    message = _message(options, plan, look, history[-1])
-    checks = verdicts.of(plan, look)
-    altered = options.estimator == "auto" and any(check.verdict == "warn" for _, check in plan.checks)
-    if look.unsound or not plan.sound or altered:
-        warnings.warn(_worst(checks) or message, RegularityWarning, stacklevel=4)
-    elif not look.converged and options.draws is None:
-        warnings.warn(message, ConvergenceWarning, stacklevel=4)
-    return FisherEstimate(
-        fim=look.matrices.mean(axis=0),
-        standard_error=look.standard_error,
-        replicates=look.matrices,
-        parameters=job.model.parameters,
-        theta=job.theta[list(job.model.wrt)],
-        fixed={name: job.theta[i] for i, name in enumerate(job.model.names) if i not in job.model.wrt},
-        draws=draws,
-        streams=options.streams,
-        seed=options.seed,
-        estimator=plan.estimator,
-        sampling=job.sampling,
-        converged=look.converged,
-        message=message,
-        elapsed=seconds,
-        relative_error=look.relative_error,
-        history=history,
-        variance_reduction=look.variance_reduction,
-        checks=checks,
-        confidence=options.confidence,
-        rtol=options.rtol,
-        atol=options.atol,
-        likelihood=job.model.likelihood.name,
-    )
-
-
-def _worst(checks: dict[str, Check]) -> str:
-    """The message of the first check that failed, or else of the first that warns."""
-    failed = [check.message for check in checks.values() if check.verdict == "fail"]
-    return (failed + [check.message for check in checks.values() if check.verdict == "warn"] + [""])[0]
-
-
-def _message(options: Options, plan: Plan, look: Look, last: Round) -> str:
-    """One sentence: how the run ended, and what it would take to go on."""
-    reached = f"a relative error of {look.relative_error:.2g} after {last.draws:,} draws"
-    if look.unsound or not plan.sound:
-        return f"ended as unsound with {reached}: see checks"
-    if look.converged:
-        return f"converged to {reached}"
-    needed = _needed(options, look)
-    if options.draws is not None:
-        return f"the fixed budget gave {reached}" + (f"; {needed}" if needed else "")
-    if look.ended:
-        reason = "the default limits, as no end is in sight (max_draws or time_limit sets others)"
-    elif options.time_limit is not None and options.budget(plan.spent, plan.job.sampling) != look.sums.draws:
-        reason = f"time_limit = {options.time_limit:g} s"
-    else:
-        reason = f"max_draws = {options.max_draws:,}"
-    return f"stopped by {reason} with {reached}; {needed or 'not every entry is known'}"
-
-
-def _needed(options: Options, look: Look) -> str:
-    """What it would take to converge."""
-    wanted = f"rtol = {options.rtol:g}" + (f", atol = {options.atol:g}" if options.atol else "")
-    if look.pending or not look.normal:
-        return "the checks are not settled: more draws would tell"
-    if look.projected_draws == math.inf:
-        return f"no number of draws would meet {wanted}"
-    return f"{wanted} would take about {look.projected_draws:.1g} draws" if look.projected_draws > look.draws else ""

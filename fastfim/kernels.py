@@ -246,9 +246,10 @@ def chunks_of(job: Job, block: Block) -> Iterator[Chunk]:
 
 
 def draws_of(job: Job, block: Block) -> Chunk:
-    """All draws of a block, stream by stream."""
+    """All draws of a block, stream by stream (point by point, if the job has several)."""
     layout = replace(job.layout, together=block.size)
-    work, sums = layout.workspace(block.streams), np.zeros((block.streams, layout.sums))
+    blocks = block.streams * (job.theta.size // job.theta.shape[-1])
+    work, sums = layout.workspace(blocks), np.zeros((blocks, layout.sums))
     _call(job, layout, _scratch(job.sampling), _seeds(job, block), block.size, work, sums)
     return layout.read(work, block.size)
 

@@ -263,8 +263,11 @@ class BoundLikelihood:
                 f"theta needs {len(self.names)} values, one for each of {self.names} "
                 f"(or shape (m, {len(self.names)}) for m points); got shape {vector.shape}"
             )
-        for point in np.atleast_2d(vector):
-            self._check_point(point)
+        low, high = np.array([(d.low, d.high) for d in self.domain]).T
+        inside = (np.isfinite(vector) & (low < vector) & (vector < high)).all(axis=-1)
+        if self.likelihood.constraint is not None or not inside.all():
+            for point in np.atleast_2d(vector):
+                self._check_point(point)
         vector.setflags(write=False)
         return vector
 

@@ -123,7 +123,7 @@ class FisherEstimate:
     atol: float = 0.0
     likelihood: str = ""
     fixed: Mapping[str, Any] = field(default_factory=dict)
-    points: tuple[FisherEstimate, ...] = field(default=(), repr=False)
+    points: Sequence[FisherEstimate] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         for name in STACKED:
@@ -152,7 +152,7 @@ class FisherEstimate:
             sampling=_joined(e.sampling for e in points),
             message="\n".join(f"point {i}: {e.message}" for i, e in enumerate(points) if e.message),
             history=_one_after_another(points),
-            checks=_worst_checks(points),
+            checks=worst_checks(dict(enumerate(points))),
             fixed={name: _frozen([e.fixed[name] for e in points]) for name in points[0].fixed},
             points=points,
         )
@@ -347,7 +347,7 @@ def _sum(a: FisherEstimate, b: FisherEstimate) -> FisherEstimate:
         relative_error=relative_error(critical_value(a.confidence, a.streams) * error, scale),
         history=(),
         variance_reduction=float("nan"),
-        checks=_worst_checks((a, b), "experiment"),
+        checks=worst_checks(dict(enumerate((a, b))), "experiment"),
         rtol=max(a.rtol, b.rtol),
         atol=a.atol + b.atol,
         likelihood=" + ".join(filter(None, (a.likelihood, b.likelihood))),
@@ -397,10 +397,10 @@ def _one_after_another(points: Sequence[FisherEstimate]) -> tuple[Round, ...]:
     return tuple(rounds)
 
 
-def _worst_checks(points: Sequence[FisherEstimate], what: str = "point") -> dict[str, Check]:
+def worst_checks(points: Mapping[int, FisherEstimate], what: str = "point") -> dict[str, Check]:
     """For each check the outcome at the point (or in the experiment) where it went worst."""
     worst: dict[str, Check] = {}
-    for i, point in enumerate(points):
+    for i, point in points.items():
         for name, check in point.checks.items():
             if name not in worst or VERDICTS.index(check.verdict) > VERDICTS.index(worst[name].verdict):
                 worst[name] = replace(check, message=f"{what} {i}: {check.message}")

@@ -52,7 +52,7 @@ def counted(key, make):
     return _made(key, compiled)
 store._made = counted
 from model import likelihood
-result = fastfim.estimate(likelihood, (0.5,), draws=6400, rng=1, estimator="score", workers=1)
+result = fastfim.estimate(likelihood, (0.5,), draws=1600, rng=1, estimator="score", workers=1)
 print(json.dumps([result.fim[0, 0].hex(), "numba" in sys.modules, len(made)]))
 """
 
@@ -167,7 +167,7 @@ def likelihood(offset):
 
 
 def estimated(model):
-    return fastfim.estimate(model, (0.5,), draws=6400, rng=1, estimator="score", workers=1).fim[0, 0]
+    return fastfim.estimate(model, (0.5,), draws=1600, rng=1, estimator="score", workers=1).fim[0, 0]
 
 
 @pytest.fixture
