@@ -52,9 +52,14 @@ def inner(function: Any) -> Any:
     return njit(**INNER)(function)
 
 
-def apart(function: Any) -> Any:
+def apart(function: Any, flags: frozenset[str] = STRICT) -> Any:
     """Like `inner`, as a function of its own."""
-    return njit(error_model="numpy", fastmath=set(STRICT), **NO_WRAPPERS)(function)
+    return njit(error_model="numpy", fastmath=set(flags), **NO_WRAPPERS)(function)
+
+
+def apart_summing(function: Any) -> Any:
+    """Like `apart`, with sums in any order."""
+    return apart(function, SUMMING)
 
 
 def native(signature: Any, function: Any) -> Any:

@@ -90,6 +90,21 @@ def test_tape_gives_what_forward_mode_gives(p, prepare, forward):
     np.testing.assert_allclose(scores(model(p, prepare)), expected, rtol=1e-12, atol=1e-13 * np.abs(expected).max())
 
 
+def test_constant_matrices_stay_where_they_are(forward):
+    """By rows, by columns and by neither; a tape holds their addresses alone."""
+
+    def logpdf(x, theta, a, b):
+        left, right, every_other = a @ theta, theta @ b, a[:, ::2] @ theta[: a.shape[1] // 2]
+        total = np.dot(left, right) * x - np.dot(every_other, every_other)
+        return total + np.dot(a[0], theta) * np.dot(theta, b[:, 0])
+
+    rng = np.random.default_rng(0)
+    args = (rng.normal(size=(7, 40)), rng.normal(size=(40, 7)))
+    quadratic = Likelihood(lambda rng, theta, a, b: rng.normal(), logpdf, parameters=[f"m{i}" for i in range(40)])
+    expected = forward(quadratic.bind(args))
+    np.testing.assert_allclose(scores(quadratic.bind(args)), expected, rtol=1e-11)
+
+
 def test_a_block_is_a_pure_function():
     """Whatever ran before, and with however long a tape."""
     bound = model(151)

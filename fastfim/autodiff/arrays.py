@@ -21,6 +21,7 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
 from fastfim.autodiff import vectors
+from fastfim.autodiff.dtype import DualDType
 from fastfim.autodiff.emit import INDEX
 from fastfim.autodiff.number import Active
 
@@ -98,7 +99,7 @@ def activate(func_ir: Any, statement: Any, function: Any, kind: Active, stack: b
     if shape is not None and math.prod(shape) * kind.size <= MAX_STACK:
         call.func, call.args = variable(func_ir, statement, on_stack(shape, kind, function is np.zeros)), []
         return [call.func.definition, statement]
-    dtype = variable(func_ir, statement, vectors.DualDType(kind))
+    dtype = variable(func_ir, statement, DualDType(kind))
     made = [dtype.definition]
     if function in LIKE:
         call.func = variable(func_ir, statement, LIKE[function][1])

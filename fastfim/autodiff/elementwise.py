@@ -22,12 +22,13 @@ from numba.extending import overload
 
 from fastfim import _jit
 from fastfim.autodiff import rules
+from fastfim.autodiff.dtype import DualDType
 from fastfim.autodiff.masks import Mask
 from fastfim.autodiff.number import REAL, Active, joint
 from fastfim.autodiff.operations import Operation, select_draws
 from fastfim.autodiff.rules import Choice, Entry, Predicate, Refusal, Rule
 from fastfim.autodiff.theta import Theta
-from fastfim.autodiff.vectors import UNBOXED, DualDType, stands_in_for
+from fastfim.autodiff.vectors import UNBOXED, stands_in_for
 
 #: Operators that change an array where it lies.
 IN_PLACE = (operator.iadd, operator.isub, operator.imul, operator.itruediv, operator.ipow)

@@ -43,12 +43,13 @@ from numba.extending import overload
 from fastfim import _jit
 from fastfim.autodiff import rules
 from fastfim.autodiff.components import extended, truncated, truncation, vanishes
+from fastfim.autodiff.dtype import DualDType
 from fastfim.autodiff.elementwise import element, result_dtype
 from fastfim.autodiff.number import REAL, Active
 from fastfim.autodiff.numerics.inversion import invert
 from fastfim.autodiff.operations import Operation
 from fastfim.autodiff.seeds import value
-from fastfim.autodiff.vectors import UNBOXED, DualDType, element_type, is_matrix, stands_in_for
+from fastfim.autodiff.vectors import UNBOXED, element_type, is_matrix, stands_in_for
 
 SlogdetResult = namedtuple("SlogdetResult", ("sign", "logabsdet"))
 

@@ -107,6 +107,10 @@ class Active(types.Type):  # type: ignore[misc]
         """
         raise NotImplementedError
 
+    def append(self, e: Emitter, value: Value, active: Sequence[Any], firsts: Sequence[Partial], seconds: Any) -> Parts:
+        """The chain rule for a sum of which only the latest value is used; the result is of the type ``stored``."""
+        return self.propagate(e, value, active, firsts, seconds)
+
     def unify(self, context: Any, other: types.Type) -> types.Type | None:
         """A plain number joins as a constant."""
         return self if self._takes(other) else None

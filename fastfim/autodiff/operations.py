@@ -282,7 +282,7 @@ def _differentiate(e: Emitter, entry: Rule, operands: list[Parts | Value]) -> Pa
         return seconds[i * k - i * (i - 1) // 2 + j - i]
 
     kind = next(operand.kind for operand in operands if not isinstance(operand, Value))
-    chain = entry.chain or kind.propagate
+    chain = kind.append if entry.adds_up else kind.propagate
     return chain(e, value, [operands[i] for i in active], [firsts[i] for i in active], second)
 
 

@@ -52,9 +52,8 @@ class Rule:
     plain
         The same function of plain floats, compilable: what a call is where no argument carries derivatives.  ``None``:
         whatever Numba makes of the callable.
-    chain
-        How partials and operands are put together, where not by the chain rule of the numbers' type (see
-        `fastfim.autodiff.number.Active.propagate`); the result then is of the type of a number in an array.
+    adds_up
+        Whether the first argument is a sum so far, of no use to anybody else (see `Active.append`).
     """
 
     name: str
@@ -62,7 +61,7 @@ class Rule:
     arity: int
     emit: Callable[..., Derivatives]
     plain: Callable[..., float] | None = None
-    chain: Callable[..., Any] | None = None
+    adds_up: bool = False
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ from numba import types
 from numba.extending import intrinsic
 
 from fastfim import _jit
+from fastfim.autodiff.dtype import DualDType
 from fastfim.autodiff.dual import Dual
 from fastfim.autodiff.emit import Emitter, Value
-from fastfim.autodiff.vectors import DualDType
 
 
 @functools.cache

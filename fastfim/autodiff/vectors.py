@@ -13,14 +13,19 @@ from typing import Any
 
 import numpy as np
 from numba import njit, types
-from numba.core.datamodel import models
-from numba.core.imputils import lower_constant
-from numba.extending import overload, overload_method, register_model, typeof_impl
+from numba.extending import overload, overload_method
 
 from fastfim import _jit
-from fastfim.autodiff import linear
+from fastfim.autodiff import elementary, linear, rules  # noqa: F401 - fills the table
+from fastfim.autodiff.dtype import DualDType
 from fastfim.autodiff.number import Active, joint
+from fastfim.autodiff.operations import Operation
+from fastfim.autodiff.reverse import products
+from fastfim.autodiff.reverse.sums import appending, closed
 from fastfim.autodiff.theta import Theta
+
+#: Addition to a sum of which only the latest value is used.
+plus: Any = Operation(operator.iadd, appending(rules.callables(rules.ENTRIES)[operator.iadd]), None, None)
 
 #: Values that hold dual numbers cannot be boxed, so no Python wrappers are made.
 UNBOXED: dict[str, Any] = _jit.INNER
@@ -29,32 +34,6 @@ UNBOXED: dict[str, Any] = _jit.INNER
 VECTOR: dict[Any, Any] = {}
 #: Functions whose stand-in also serves where nothing carries derivatives.
 ALWAYS: set[Any] = set()
-
-
-class DualDType:
-    """What stands for a active type in a ``dtype=`` argument."""
-
-    def __init__(self, kind: Any) -> None:
-        self.kind = kind.stored if isinstance(kind, Active) else kind
-
-
-class DualDTypeType(types.DType):  # type: ignore[misc]
-    """Numba type of a `DualDType`."""
-
-
-register_model(DualDTypeType)(models.OpaqueModel)
-
-
-@typeof_impl.register(DualDType)
-def type_of_dtype(value: DualDType, context: Any) -> DualDTypeType:
-    """Numba type of a global that holds a `DualDType`."""
-    return DualDTypeType(value.kind)
-
-
-@lower_constant(DualDTypeType)
-def lower_dtype(context: Any, builder: Any, kind: Any, value: Any) -> Any:
-    """A dtype has no content at run time."""
-    return context.get_dummy_value()
 
 
 def stands_in_for(*functions: Any, plain: bool = False) -> Callable[[Any], Any]:
@@ -93,14 +72,14 @@ def vector_sum(a: Any, axis: Any = None) -> Any:
     def over_elements(a: Any, axis: Any = None) -> Any:
         result = 0.0
         for v in a:
-            result += v
-        return result
+            result = plus(result, v)
+        return closed(result)
 
     def over_array(a: Any, axis: Any = None) -> Any:
         result = 0.0
         for v in a.flat:
-            result += v
-        return result
+            result = plus(result, v)
+        return closed(result)
 
     if isinstance(axis, types.Integer) and is_matrix(a):
         return _along_axis(a)
@@ -236,8 +215,15 @@ def vector_diff(a: Any) -> Any:
 def _vector_vector(a: Any, b: Any) -> Any:
     result = 0.0
     for i in range(len(a)):
-        result += a[i] * b[i]
-    return result
+        result = plus(result, a[i] * b[i])
+    return closed(result)
+
+
+_short_vectors = _jit.inner(_vector_vector)
+
+
+def _long_vectors(a: Any, b: Any) -> Any:
+    return products.inner(a, b) if len(a) >= products.LONG else _short_vectors(a, b)
 
 
 def _data_parameters(a: Any, b: Any) -> Any:
@@ -268,10 +254,20 @@ def dot(a: Any, b: Any) -> Any:
     if linear.is_linear(b, a):
         return _parameters_data
     if element_type(a) and element_type(b):
-        return _vector_vector
+        return _vector_vector if products.fits(a, b) is None else _long_vectors
     if not all(is_matrix(k) or element_type(k) for k in (a, b)):
         return None
     dtype: Any = _product_dtype(a, b)
+
+    def by_record(a: Any, b: Any) -> Any:
+        out = np.empty(a.shape[0], dtype)
+        products.product_into(out, a, b)
+        return out
+
+    def by_transposed_record(a: Any, b: Any) -> Any:
+        out = np.empty(b.shape[1], dtype)
+        products.product_into(out, b.T, a)
+        return out
 
     def matrix_vector(a: Any, b: Any) -> Any:
         out = np.empty(a.shape[0], dtype)
@@ -292,25 +288,26 @@ def dot(a: Any, b: Any) -> Any:
                 out[i, j] = _dot_column(a[i], b, j)
         return out
 
+    own = products.fits(a, b)
     if is_matrix(a):
-        return matrix_matrix if is_matrix(b) else matrix_vector
-    return vector_matrix
+        return matrix_matrix if is_matrix(b) else by_record if own == "right" else matrix_vector
+    return by_transposed_record if own == "left" else vector_matrix
 
 
 @_jit.inline
 def _dot_row(a: Any, b: Any, i: Any) -> Any:
     result = 0.0
     for k in range(a.shape[1]):
-        result += a[i, k] * b[k]
-    return result
+        result = plus(result, a[i, k] * b[k])
+    return closed(result)
 
 
 @_jit.inline
 def _dot_column(a: Any, b: Any, j: Any) -> Any:
     result = 0.0
     for k in range(b.shape[0]):
-        result += a[k] * b[k, j]
-    return result
+        result = plus(result, a[k] * b[k, j])
+    return closed(result)
 
 
 @stands_in_for(np.array, np.asarray, np.copy)

@@ -297,3 +297,67 @@ def test_a_loop_that_adds_up_is_one_record():
     """200 terms of two words, one for the start, and two words behind them."""
     _, needed = compiled_backwards(plain_sum, 2)(2.0, np.array([1.5, 0.5]), np.empty(10_000), np.empty(2))
     assert needed == 3 + 2 * (1 + 200) + 2
+
+
+MATRIX = np.linspace(-1.0, 1.5, 35).reshape(7, 5) ** 2
+WIDE = np.cos(np.arange(240.0)).reshape(6, 40)
+
+
+def products_of_matrices(x, theta):
+    y = MATRIX @ theta
+    z = np.dot(y[:5] * theta, MATRIX.T)
+    w = theta @ MATRIX[1:6].T + (theta * theta) @ MATRIX[:5, :5]
+    return np.sum(y * z) + np.dot(w, theta) + np.dot(MATRIX[::2, ::-1], theta)[1] * x
+
+
+def long_vectors(x, theta):
+    v = np.zeros(40)
+    for k in range(40):
+        v[k] = theta[k % 5] * (k + 1) if k % 3 else x
+    return np.dot(WIDE[0], v) * (v @ WIDE[1]) + np.sum(WIDE @ v) - np.dot(v[::-1], WIDE[2]) + np.dot(v, v)
+
+
+def matrices_that_do_not_last(x, theta):
+    a, total = np.ones((3, 5)), 0.0
+    for i in range(4):
+        a[i % 3, i] = x + i
+        y = a @ theta
+        counts = np.arange(5) * (i + 1)
+        total += y[0] * y[i % 3] * np.dot(counts, theta)
+        a[:, :] = 2.0
+    return total
+
+
+def products_of_constants(x, theta):
+    v = np.zeros(5)
+    v[1] = x
+    y = MATRIX @ v
+    v[0] = theta[0]
+    return np.sum(y) * np.sum(MATRIX @ v) * theta[1] + np.sum(np.zeros((0, 5)) @ theta)
+
+
+@pytest.mark.parametrize(
+    "program", [products_of_matrices, long_vectors, matrices_that_do_not_last, products_of_constants]
+)
+def test_products_with_plain_matrices(program):
+    theta = np.array([1.25, 0.5, -0.8, 0.3, 2.0])
+    forward, backward = (f(program, 0.75, theta) for f in (differentiate, differentiate_backwards))
+    assert backward.value == pytest.approx(forward.value, rel=1e-14)
+    np.testing.assert_allclose(backward.gradient, forward.gradient, rtol=1e-12)
+
+
+def test_a_short_tape_is_noticed_by_products():
+    evaluate, theta, gradient = compiled_backwards(long_vectors, 5), np.arange(1.0, 6.0), np.empty(5)
+    value, needed = evaluate(0.75, theta, np.empty(100_000), gradient)
+    for size in [*range(25, 900, 50), needed + 15, needed + 16]:
+        memory, short = np.full(size + 50, 7.0), np.full(5, np.nan)
+        again, asked = evaluate(0.75, theta, memory[:size], short)
+        assert again == value
+        assert asked >= needed  # more where sums find no place to be appended to
+        assert np.all(memory[size:] == 7.0)
+        assert np.isnan(short[0]) if size < needed + 16 else short.tolist() == gradient.tolist()
+
+
+def test_products_of_different_lengths_are_refused():
+    with pytest.raises(ValueError, match="different lengths"):
+        compiled_backwards(lambda x, theta: np.sum(MATRIX @ theta), 3)(0.0, np.ones(3), np.empty(999), np.empty(3))

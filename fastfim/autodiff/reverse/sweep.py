@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastfim import _jit
+from fastfim.autodiff.reverse.products import PRODUCT, read_product, read_side_by_side
 
 
 @_jit.inner
@@ -20,14 +21,11 @@ def sweep(words: Any, high: Any, low: Any) -> None:
     place = high
     while place > low:
         adjoint, count = words[np.uint64(place - 1)], counts[np.uint64(place - 2)]
-        words[np.uint64(place - 1)] = 0.0
-        place -= 2 + 2 * count if count >= 0 else 3 - count
-        if adjoint == 0.0:
+        if count < 0:
+            place = read_product(words, place) if count == PRODUCT else read_side_by_side(words, place)
             continue
-        if count >= 0:
+        words[np.uint64(place - 1)] = 0.0
+        place -= 2 + 2 * count
+        if adjoint != 0.0:
             for k in range(place, place + 2 * count, 2):
                 words[places[np.uint64(k)]] += words[np.uint64(k + 1)] * adjoint
-        else:
-            first = counts[np.uint64(place - count)]
-            for k in range(-count):
-                words[np.uint64(first + k)] += words[np.uint64(place + k)] * adjoint

@@ -8,10 +8,10 @@ A word of the first kind is the adjoint of a parameter, 0 until the tape is read
 A record ends in its own adjoint, and refers to operands by the places of theirs::
 
     operand, weight, operand, weight, ..., number of operands, adjoint
-    weight, weight, ..., first operand, -number of operands, adjoint       operands that lie side by side
 
-so that the tape can be read from its end.  While it is written, its header lies on the stack of whoever opened it; a
-number carries the header's address.  What does not fit is counted but not written: `room` says whether all did.
+so that the tape can be read from its end; other kinds have a negative number there (see `products`).  While it is
+written, its header lies on the stack of whoever opened it; a number carries the header's address.  What does not
+fit is counted but not written: `room` says whether all did.
 """
 
 # mypy: disable-error-code="untyped-decorator"

@@ -23,11 +23,14 @@ from numba.extending import register_model
 
 from fastfim.autodiff.emit import Emitter, Value
 from fastfim.autodiff.number import REAL, Active
-from fastfim.autodiff.reverse.tape import BIN, TAPE, TapeType, in_reach, is_null, nowhere, record, word
+from fastfim.autodiff.reverse.tape import BIN, TAPE, TapeType, append, in_reach, is_null, nowhere, record, word
 from fastfim.autodiff.rules import Choice, Entry, Partial, Rule, evaluate
 
 #: Terms that a number may collect.
 TERMS = 4
+
+#: The bit of a place that marks an open sum, and all others.
+OPEN, PLACE = word(1 << 62), word(~(1 << 62))
 
 #: (place, scale)
 Term: TypeAlias = "tuple[Value, Value]"
@@ -62,7 +65,7 @@ class Taped(Active):
         """The terms of all; if these are too many, or one of the numbers is chosen, each is recorded first."""
         if isinstance(entry, Choice):
             return TAPED, lambda kind: TAPED
-        if isinstance(entry, Rule) and entry.chain is not None:
+        if isinstance(entry, Rule) and entry.adds_up:
             return TAPED, lambda kind: kind
         total = sum(kind.terms for kind in kinds if isinstance(kind, Taped))
         return (Taped(total), lambda kind: kind) if total <= TERMS else (Taped(len(kinds)), lambda kind: TAPED)
@@ -107,6 +110,25 @@ class Taped(Active):
         terms = [(n, s * w) for part, w in zip(active, weights, strict=True) if w is not None for n, s in part.terms]
         tape = common_tape(e, [part.tape for part in active])
         return Taped(sum(part.kind.terms for part in active)).padded(e, value, terms, tape)
+
+    def append(
+        self, e: Emitter, value: Value, active: Sequence[TapedParts], firsts: Sequence[Partial], seconds: Any
+    ) -> TapedParts:
+        """The chain rule for a sum: of two active operands, the terms of the second are appended to the first."""
+        if len(active) == 1:
+            return recorded(e, self.propagate(e, value, active, firsts, seconds))
+        total, other = recorded(e, active[0]), active[1]
+        weight = evaluate(firsts[1])
+        assert weight is not None, "a sum moves with its terms"
+        terms = [(node.ir, scale * weight) for node, scale in other.terms]
+
+        def write(tape: Any) -> Any:
+            (node, scale), *_ = total.terms
+            is_open = e.builder.icmp_signed("!=", e.builder.and_(node.ir, OPEN), word(0))
+            place = e.builder.and_(node.ir, PLACE)
+            return e.builder.or_(append(e.builder, tape, (place, scale), is_open, terms), OPEN)
+
+        return on_tape(e, value, (total.tape, other.tape), write)
 
     def unify(self, context: Any, other: types.Type) -> types.Type | None:
         """One term, whatever meets."""
