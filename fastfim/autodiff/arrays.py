@@ -112,7 +112,7 @@ def activate(func_ir: Any, statement: Any, function: Any, kind: Active, stack: b
 
 def converted(func_ir: Any, statement: Any, kind: Active) -> list[Any]:
     """Statements that convert the array of plain numbers that ``statement`` makes into one of ``kind``."""
-    dtype = variable(func_ir, statement, vectors.DualDType(kind))
+    dtype = variable(func_ir, statement, DualDType(kind))
     convert = variable(func_ir, statement, vectors.converted)
     made = ir.Var(statement.target.scope, mk_unique_var("$autodiff"), statement.loc)
     func_ir._definitions[made.name] = [statement.value]
