@@ -2,7 +2,8 @@
 
 What is named is taken. ``"auto"`` is never worse than the plain score with independent draws, and never wrong:
 
-- where single draws of the pilot show a kink, or there is no Hessian, only the score is left;
+- where single draws of the pilot show a kink only the score is left; where there are no Hessians, the score with itself
+  as a control variate too;
 - of the candidates it takes the one with the least draws to the tolerance times their cost, judged in the worst entry
   on the half of the pilot that the control variates were not fitted on. The variance of quasi-Monte Carlo is that of
   the means of the pilot's streams, and taken to fall like n^-(1 + `RATE`). Cost is counted, never timed: a Hessian as
@@ -36,6 +37,10 @@ from .tails import Tails
 
 #: Parameters up to which ``"auto"`` compiles Hessians; beyond, they take more seconds to compile than they save.
 HESSIAN_UP_TO = 20
+#: Parameters up to which it weighs control variates at all: a pilot's products of scores take p^2 words a draw.
+CONTROLS_UP_TO = 60
+#: What there is to choose from; ``bartlett`` without Hessians has scores for controls.
+WITH_HESSIANS, WITHOUT_HESSIANS = ("score", "hessian", "bartlett"), ("score", "bartlett")
 #: What a draw by inversion costs, in draws by the fastest method.
 INVERSION = 4
 #: By how much faster than 1/n the variance of quasi-Monte Carlo is taken to fall (1 to 2 for smooth integrands).
@@ -99,17 +104,18 @@ def plan_for(job: Job, options: Options, deadline: float = math.inf, points: int
     budget = options.draws or options.max_draws
     if budget is not None and budget < LEAST_BUDGET:
         return _score_only(job, options, f"no pilot with less than {LEAST_BUDGET} draws")
-    if job.p > HESSIAN_UP_TO:
-        return _score_only(job, options, f"more than {HESSIAN_UP_TO} parameters")
     try:
-        second, pilot = _pilot(replace(job, order=2), options, deadline)
+        if job.p > HESSIAN_UP_TO:
+            return _without_hessians(job, options, f"more than {HESSIAN_UP_TO} parameters", deadline)
+        try:
+            second, pilot = _pilot(replace(job, order=2), options, deadline)
+        except (LikelihoodError, NonFiniteError) as error:
+            # whatever is wrong with the likelihood itself will be met again by the score
+            return _without_hessians(job, options, f"no Hessian: {error}", deadline)
     except OutOfTimeError:
         return _score_only(job, options, preview.OUT_OF_TIME)
-    except (LikelihoodError, NonFiniteError) as error:
-        # whatever is wrong with the likelihood itself will be met again by the score
-        return _score_only(job, options, f"no Hessian: {error}")
     seen = preview.look(second, pilot, deadline)
-    candidates = ("score", "hessian", "bartlett") if seen.usable else ("score",)
+    candidates = WITH_HESSIANS if seen.usable else ("score",)
     return _with(seen, _best(second, options, candidates, pilot, points))
 
 
@@ -176,6 +182,13 @@ def _preview(job: Job, options: Options, few: bool, deadline: float) -> tuple[Pr
     return preview.nothing(reason), _pilot(job, options, deadline)[1]
 
 
+def _without_hessians(job: Job, options: Options, reason: str, deadline: float) -> Plan:
+    if job.p > CONTROLS_UP_TO:
+        return _score_only(job, options, reason)
+    job, pilot = _pilot(job, options, deadline)
+    return _with(preview.nothing(reason), _best(job, options, WITHOUT_HESSIANS, pilot))
+
+
 def _score_only(job: Job, options: Options, reason: str) -> Plan:
     sampling = "mc" if options.sampling == "auto" else options.sampling
     return _with(preview.nothing(reason), Plan(replace(job, sampling=sampling), "score"))
@@ -199,7 +212,7 @@ def _best(job: Job, options: Options, candidates: tuple[str, ...], pilot: Pilot,
     """Of the candidates and samplings, the one with the least price."""
     prices, seen = {}, {}
     for name in candidates:
-        wanted = replace(job, order=2 if ESTIMATORS[name].needs_hessian else 1)
+        wanted = replace(job, order=job.order if ESTIMATORS[name].needs_hessian else 1)
         for sampling in dict.fromkeys((job.sampling, "mc") if options.sampling == "auto" else (job.sampling,)):
             seen[name, sampling] = held = _held_out(pilot, name, sampling)
             least = _trusted_from(name, held)

@@ -12,7 +12,7 @@ linear in the sums that a run keeps anyway, it costs nothing but the Hessian.
 The controls are often collinear (in an exponential family N is constant; supports are discrete; for t, N itself is a
 combination of them). Hence a least-squares solution by singular values with a relative cut-off: directions that the
 pilot cannot tell apart get no coefficient. Up to `FULL_UP_TO` parameters every entry is regressed on all controls,
-beyond only entry (i, j) on [s_i, s_j, D_ij].
+beyond only entry (i, j) on [s_i, s_j, D_ij]; without a Hessian it is Y_ij that is regressed, on [s_i, s_j].
 
 >>> rng = np.random.default_rng(0)
 >>> x = rng.normal(size=(1, 500, 1))                    # location of a normal: s = x, N = 1
@@ -59,28 +59,30 @@ class ControlVariates:
 
     def replicates(self, sums: Sums) -> Array:
         """One unbiased matrix a stream, shape (K, p, p)."""
-        assert sums.negative_hessian is not None
         p = sums.score.shape[-1]
         rows, columns = np.triu_indices(p)
-        hessian = sums.negative_hessian[..., rows, columns] / sums.draws
-        outer = sums.outer[..., rows, columns] / sums.draws
-        controls = np.concatenate([sums.score / sums.draws, outer - hessian], axis=-1)
-        packed = hessian - np.einsum("...kec,...ec->...ke", controls[..., self.indices], self.values)
+        controls, target = sums.score / sums.draws, sums.outer[..., rows, columns] / sums.draws
+        if sums.negative_hessian is not None:
+            hessian = sums.negative_hessian[..., rows, columns] / sums.draws
+            controls, target = np.concatenate([controls, target - hessian], axis=-1), hessian
+        packed = target - np.einsum("...kec,...ec->...ke", controls[..., self.indices], self.values)
         return symmetric(packed, p)
 
 
 def fit(pilot: Pilot, sampling: str) -> ControlVariates:
-    """Coefficients from the draws of a pilot with Hessians, for a run under ``sampling``.
+    """Coefficients from the draws of a pilot, for a run under ``sampling``.
 
     They have the least mean of the squared residual r, E[w r^2] over draws with weights w, for independent draws; for
     quasi-random ones, which add up w r, that of (w r)^2.
     """
-    assert pilot.hessians is not None
     factors = _factors(pilot.weights, sampling)
     p = pilot.scores.shape[2]
-    scores, hessians = pilot.scores.reshape(-1, p), pilot.hessians.reshape(pilot.draws, -1)
+    scores = pilot.scores.reshape(-1, p)
     rows, columns = np.triu_indices(p)
     products = scores[:, rows] * scores[:, columns]
+    if pilot.hessians is None:
+        return _fit_scores(scores, products, factors)
+    hessians = pilot.hessians.reshape(pilot.draws, -1)
     # D is a difference, and noise where it is small against its terms
     sizes = np.concatenate([_norms(scores), np.hypot(_norms(products), _norms(hessians))])
     design, lengths = _standardized(np.concatenate([scores, products + hessians], axis=1), sizes, factors)
@@ -93,6 +95,15 @@ def fit(pilot: Pilot, sampling: str) -> ControlVariates:
         indices = np.stack([rows, columns, p + np.arange(entries)], axis=1)
         solution = _regress_each(design, target, indices)
     return ControlVariates(indices, solution * scales[:, None] / lengths[indices])
+
+
+def _fit_scores(scores: Array, products: Array, factors: Array) -> ControlVariates:
+    """Entry (i, j) of s s^T on s_i and s_j."""
+    rows, columns = np.triu_indices(scores.shape[1])
+    design, lengths = _standardized(scores, _norms(scores), factors)
+    target, scales = _standardized(products, _norms(products), factors)
+    indices = np.stack([rows, columns], axis=1)
+    return ControlVariates(indices, _regress_each(design, target, indices) * scales[:, None] / lengths[indices])
 
 
 def fit_each(

@@ -168,13 +168,16 @@ def _test(sums: Sums, estimator: str, fresh: Fresh | None) -> tuple[dict[str, Fi
 
     Where there is no room for these, a suspicion so strong that both tests would have to err stands for itself.
     """
-    findings = {name: test(sums) for name, test in ASSUMES[estimator].items()}
+    assumed = dict(ASSUMES[estimator])
+    if sums.negative_hessian is None:  # control variates may be scores alone
+        assumed.pop("information_equality", None)
+    findings = {name: test(sums) for name, test in assumed.items()}
     suspected = [name for name, finding in findings.items() if finding.verdict == "fail"]
     if not suspected:
         return findings, frozenset()
     others = fresh() if fresh is not None else None
     level = soundness.OUTRIGHT if others is None else soundness.CONFIRMATION
-    findings |= {name: ASSUMES[estimator][name](sums if others is None else others, level) for name in suspected}
+    findings |= {name: assumed[name](sums if others is None else others, level) for name in suspected}
     return findings, frozenset(name for name in suspected if findings[name].verdict == "fail")
 
 
