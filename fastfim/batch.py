@@ -105,7 +105,7 @@ def _simple(plan: Plan) -> bool:
     if not plan.sound or plan.trusted_from:
         return False
     if plan.control is not None:
-        return plan.job.p <= CONTROLS_UP_TO
+        return plan.job.order == 2 and plan.job.p <= CONTROLS_UP_TO
     return plan.tails is None or bool(plan.tails.shape.max() <= INFINITE_VARIANCE)
 
 
