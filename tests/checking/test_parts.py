@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fastfim.checking.cells import Cells, lay_out
+from fastfim.catalogue import catalogue
+from fastfim.checking.cells import Cells, distribution, lay_out, normalization
 from fastfim.checking.differences import STEPS, extrapolate
 from fastfim.checking.integrals import integrate, tail
+from fastfim.checking.subject import Subject
+from fastfim.kernels import Job
 
 DENSITIES = [
     stats.norm(3.0, 0.1),
@@ -87,3 +90,29 @@ def test_differences_know_both_sides_of_a_kink():
     steps = 0.1 * np.array(STEPS)
     found = extrapolate(np.abs(steps), np.abs(-steps), 0.1, np.array(0.0))
     assert (float(found.slope), float(found.forward), float(found.backward)) == (0.0, 1.0, -1.0)
+
+
+def subject(name, theta, seed, draws=4096):
+    model = catalogue[name].bind()
+    return Subject(Job(model, model.theta(theta), seed=seed, order=1), draws)
+
+
+@pytest.mark.parametrize(("name", "theta"), [("gamma", (0.3, 4.0)), ("nbinom", (3.0, 0.4))])
+def test_p_values_of_counts_are_flat(name, theta):
+    """Kolmogorov and Smirnov at 1e-5; counting against the cells' own sample would show."""
+    found = []
+    for seed in range(200):
+        model = subject(name, theta, seed)
+        cells = lay_out(model.sample(0, 2048).draws)
+        found.append(distribution(model, cells, model.sample(1, 2048).draws).p_value)
+    assert stats.kstest(found, "uniform").pvalue > 1e-5
+    assert min(found) > 1e-6
+
+
+@pytest.mark.parametrize(("name", "theta"), [("gamma", (0.3, 4.0)), ("beta", (0.7, 0.9)), ("nbinom", (3.0, 0.4))])
+def test_sound_densities_add_up(name, theta):
+    """Mass beyond 2,048 draws exceeds the tolerance, 20 / 2,048, with probability exp(-20), at either end."""
+    for seed in range(50):
+        model = subject(name, theta, seed)
+        first = model.sample(0, 2048)
+        assert normalization(model, lay_out(first.draws), first.scores).verdict == "pass"
