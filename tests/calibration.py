@@ -29,7 +29,7 @@ from scalar_models import SCALAR_MODELS
 from scipy import stats
 from vector_models import VECTOR_MODELS
 
-from fastfim import stopping
+from fastfim import estimators, stopping
 from fastfim.catalogue import catalogue
 from fastfim.choice import Plan, plan_for
 from fastfim.estimators import ESTIMATORS, Sums
@@ -44,6 +44,8 @@ STREAMS = 32
 LAW = stats.t(STREAMS - 1)
 QUANTILE = stopping.critical_value(0.95, STREAMS)
 ROUNDING = 1e-10
+#: Runs simulated in one call.
+TOGETHER = 250
 #: Draws a stream at which a tolerance-stopped run is as likely to stop as not.
 DECISIVE = 512
 #: Coverage of 95 % intervals that is asked for: at a fixed budget, and when stopped by tolerance.
@@ -120,9 +122,20 @@ class Runs:
         first, seeds = enough.argmax(axis=0), np.arange(enough.shape[1])
         return Ends(f"rtol {rtol:.1e}", True, self.error[first, seeds], self.spread[first, seeds], enough.any(axis=0))
 
+    @classmethod
+    def joined(cls, parts: list[Runs]) -> Runs:
+        """Runs one after the other."""
+        figures = ("error", "spread", "relative", "trusted", "settled")
+        together = (np.concatenate([getattr(part, f) for part in parts], axis=1) for f in figures)
+        return cls(parts[0].draws, *together)
+
     def ends(self, way: Way, budgets: Iterable[int]) -> list[Ends]:
-        """Every way to end; a tolerance would change what ``auto`` chooses, which then ends as what it has chosen."""
-        return [*map(self.fixed, budgets), *([] if way.estimator == "auto" else [self.stopped()])]
+        """Every way to end, by tolerance if there are rounds enough for all to stop.
+
+        A tolerance would change what ``auto`` chooses, which then ends as what it has chosen.
+        """
+        stopped = [] if way.estimator == "auto" or self.draws[-1] < 4 * DECISIVE else [self.stopped()]
+        return [*map(self.fixed, budgets), *stopped]
 
 
 # ---------------------------------------------------------------- simulation
@@ -139,15 +152,14 @@ def job_of(name: str, case: Any, seed: int) -> Job:
     return Job(model, model.theta(case.theta), seed, order=2)
 
 
-def rounds_of(job: Job, draws: int) -> list[tuple[int, np.ndarray]]:
+def rounds_of(job: Job, draws: int, streams: int = STREAMS) -> Iterator[tuple[int, np.ndarray]]:
     """Draws a stream and the sums of all streams after each round, by the engine's schedule."""
-    totals, rounds, done, number = np.zeros((STREAMS, job.layout.sums)), [], 0, 0
+    totals, done, number = np.zeros((streams, job.layout.sums)), 0, 0
     for target in stopping.rounds(draws):
         for size in stopping.blocks(target - done, job.layout.block):
-            totals = totals + run_streams(job, Block(0, number, size, done, STREAMS))
+            totals = totals + run_streams(job, Block(0, number, size, done, streams))
             done, number = done + size, number + 1
-        rounds.append((done, totals))
-    return rounds
+        yield done, totals
 
 
 def plan_of(way: Way, job: Job, draws: int) -> tuple[Plan, Options]:
@@ -187,6 +199,39 @@ def simulate(name: str, case: Any, seeds: Iterable[int], ways: tuple[Way, ...], 
     ]
     rounds = tuple(stopping.rounds(draws))
     return {way: Runs(rounds, *_stacked([run[way] for run in by_seed])) for way in ways}
+
+
+def simulate_together(
+    name: str, case: Any, seed: int, count: int, ways: tuple[Way, ...], draws: int
+) -> dict[Way, Runs]:
+    """The same for ways without a pilot, many runs a call: run k has the streams 32 k to 32 k + 31 of one seed."""
+    exact = case.exact
+    upper, truth = np.triu_indices(len(exact)), np.sqrt(np.outer(np.diag(exact), np.diag(exact)))
+    figures: dict[Way, list[tuple[Any, ...]]] = {way: [] for way in ways}
+    for sampling in {way.sampling for way in ways}:
+        job = replace(job_of(name, case, seed), sampling=sampling)
+        for done, totals in rounds_of(job, draws, count * STREAMS):
+            runs = [Sums.unpack(part, job.p, done) for part in np.split(totals, count)]
+            for way in (way for way in ways if way.sampling == sampling):
+                matrices = np.array([estimators.replicates(run, way.estimator) for run in runs])
+                scale = np.array([estimators.scale(run, way.estimator) for run in runs])
+                spread = estimators.standard_error(matrices, scale)
+                error = ((matrices.mean(axis=1) - exact) / truth)[:, *upper]
+                relative = (QUANTILE * spread / scale).max(axis=(1, 2))
+                every = np.ones(count, dtype=bool)  # nothing but a pilot casts doubt on tails
+                figures[way].append((error, (spread / truth)[:, *upper], relative, every, every))
+    rounds = tuple(stopping.rounds(draws))
+    return {way: Runs(rounds, *map(np.array, zip(*figures[way], strict=True))) for way in ways}
+
+
+def calibrate(name: str, case: Any, count: int, ways: tuple[Way, ...], draws: int) -> dict[Way, Runs]:
+    """``count`` runs of each way, each simulated the fastest way there is."""
+    seeds, alone = seeds_of(name, count), tuple(filter(needs_pilot, ways))
+    fast = tuple(way for way in ways if way not in alone)
+    sizes = [min(TOGETHER, count - done) for done in range(0, count, TOGETHER)]
+    parts = [simulate_together(name, case, seeds[k], size, fast, draws) for k, size in enumerate(sizes)]
+    runs = {way: Runs.joined([part[way] for part in parts]) for way in fast}
+    return runs | (simulate(name, case, seeds, alone, draws) if alone else {})
 
 
 def _stacked(runs: list[list[tuple[Any, ...]]]) -> Iterator[np.ndarray]:
@@ -274,7 +319,7 @@ def main() -> None:
     for name in names:
         ways = tuple(way for way in ways_for(name) if way.estimator in options.estimators)
         for case in TABLE[name]:
-            for way, runs in simulate(name, case, seeds_of(name, options.seeds), ways, max(options.budgets)).items():
+            for way, runs in calibrate(name, case, options.seeds, ways, max(options.budgets)).items():
                 for ends in runs.ends(way, options.budgets):
                     print(report(name, way, ends, cells), flush=True)
 

@@ -25,11 +25,13 @@ from calibration import (
     WAYS,
     Ends,
     Way,
+    calibrate,
     entries_of,
     looks_of,
     needs_pilot,
     seeds_of,
     simulate,
+    simulate_together,
     ways_for,
 )
 from oracles import CASES
@@ -90,6 +92,16 @@ def test_simulated_stops_are_those_of_estimate(way):
         np.testing.assert_allclose(error, stopped.error[k], rtol=1e-9, atol=1e-12)
 
 
+def test_runs_simulated_together_begin_with_that_of_their_seed():
+    case, (seed,) = TABLE["gamma"][0], seeds_of("gamma", 1)
+    ways = tuple(way for way in NAMED if not needs_pilot(way))
+    alone, together = simulate("gamma", case, [seed], ways, 512), simulate_together("gamma", case, seed, 3, ways, 512)
+    for way in ways:
+        np.testing.assert_allclose(together[way].error[:, 0], alone[way].error[:, 0], rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(together[way].spread[:, 0], alone[way].spread[:, 0], rtol=1e-12, atol=1e-15)
+        np.testing.assert_allclose(together[way].relative[:, 0], alone[way].relative[:, 0], rtol=1e-12, atol=1e-15)
+
+
 def test_calibration_sees_error_bars_that_are_too_short_or_too_long():
     """Of 2,000 intervals: those of Student's t pass, and those a fifth too short or too long do not."""
     rng = np.random.default_rng(1)
@@ -107,7 +119,7 @@ def test_calibration_sees_error_bars_that_are_too_short_or_too_long():
 def test_intervals_cover(name):
     tests = sum(len(TABLE[n]) * len(ways_for(n)) for n in TABLE) * (len(BUDGETS) + 1)
     for case in TABLE[name]:
-        for way, runs in simulate(name, case, seeds_of(name, LONG), ways_for(name), max(BUDGETS)).items():
+        for way, runs in calibrate(name, case, LONG, ways_for(name), max(BUDGETS)).items():
             for ends in runs.ends(way, BUDGETS):
                 for entry in entries_of(ends):
                     assert entry.rounding < 10 * ROUNDING
