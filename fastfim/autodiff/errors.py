@@ -104,6 +104,10 @@ def _sentence(text: str, exception: BaseException) -> str:
     method = re.search(r"\brng\.\w+[^\n]*one draw a call[^\n]*", text)
     if method is not None:
         return method[0]
+    if "array.astype" in text:
+        return (
+            "'astype' of an array that depends on theta is not available; such an array holds float64 and derivatives."
+        )
     if "length_of_iterator" in text:
         return "A list that iterates over theta cannot become an array; iterate over range(len(theta)) instead."
     call = _CALL.search(text)

@@ -120,6 +120,8 @@ for _name in ("builtins.int", "builtins.round", "math.floor", "math.ceil", "math
     refuse(_name, advice=ROUNDING)
 for _name in ("numpy.trunc", "numpy.rint", "numpy.round", "numpy.around", "numpy.int64", "numpy.int32"):
     refuse(_name, advice=ROUNDING)
+for _name in ("numpy.float32", "numpy.float16", "numpy.int16", "numpy.int8", "numpy.uint32", "numpy.uint64"):
+    refuse(_name, advice=ROUNDING)
 for _name in ("operator.floordiv", "operator.ifloordiv", "operator.mod", "operator.imod", "builtins.divmod"):
     refuse(_name, advice=REMAINDER)
 for _name in ("math.fmod", "math.remainder", "numpy.fmod", "numpy.mod", "numpy.floor_divide", "math.modf"):

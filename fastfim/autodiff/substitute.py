@@ -40,11 +40,11 @@ from fastfim.autodiff.rules import ENTRIES, Entry, Refusal, Rule, callables, res
 from fastfim.autodiff.spelled import SPELLED
 from fastfim.autodiff.theta import Theta
 from fastfim.autodiff.unpacking import check_lengths
-from fastfim.autodiff.vectors import ALWAYS, VECTOR
+from fastfim.autodiff.vectors import ALWAYS, VECTOR, view
 
 METHODS = {"sum": np.sum, "mean": np.mean, "max": np.max, "min": np.min, "dot": np.dot, "prod": np.prod}
 METHODS |= {"cumsum": np.cumsum, "trace": np.trace, "var": np.var, "std": np.std}
-METHODS |= {"argmax": np.argmax, "argmin": np.argmin}
+METHODS |= {"argmax": np.argmax, "argmin": np.argmin, "view": view}
 OPERATORS = {
     operator.floordiv: operator.floordiv,
     operator.ifloordiv: operator.floordiv,

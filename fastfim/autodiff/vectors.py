@@ -361,6 +361,24 @@ ones_like = njit(**UNBOXED)(lambda a, dtype: np.ones(a.shape, dtype))
 full_like = njit(**UNBOXED)(lambda a, value, dtype: np.full(a.shape, value, dtype))
 
 
+def view(a: Any, dtype: Any) -> Any:
+    """``a.view(dtype)``, which would read the derivatives of an array as further numbers, or leave them out."""
+    return a.view(dtype)
+
+
+view.__module__ = "numpy.ndarray"  # what a user may have written
+
+
+@stands_in_for(view, plain=True)
+def plain_view(a: Any, dtype: Any) -> Any:
+    """The method, of plain numbers alone."""
+
+    def of_numbers(a: Any, dtype: Any) -> Any:
+        return a.view(dtype)
+
+    return None if isinstance(element_type(a) or getattr(a, "dtype", None), Active) else of_numbers
+
+
 def converted(value: Any, dtype: Any) -> None:
     """A new array of floats as one of active numbers; anything else as it is."""
 

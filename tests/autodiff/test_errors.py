@@ -122,7 +122,71 @@ def rounds_a_vector(x, theta):
     return np.sum(np.floor(theta * x))  # here
 
 
+def views_as_numbers(x, theta):
+    z = theta * x
+    return z.view(np.float64)[0]  # here
+
+
+def casts_an_array(x, theta):
+    return np.sum((theta * x).astype(np.int64))  # here
+
+
+def makes_an_integer_array(x, theta):
+    return np.array([theta[0], theta[1]], dtype=np.int64)[0]  # here
+
+
+def stores_in_single_precision(x, theta):
+    z = np.zeros(3, dtype=np.float32)
+    z[0] = theta[0]  # here
+    return z[0]
+
+
+def takes_single_precision(x, theta):
+    return np.float32(theta[0]) * 2.0  # here
+
+
+def stores_in_a_list(x, theta):
+    values = [0.0, 1.0]
+    values[0] = theta[0]  # here
+    return values[0]
+
+
+def stores_in_data_by_a_slice(x, theta):
+    window = x[1:]
+    window[0] = theta[0]  # here
+    return x[1]
+
+
+def fill_from(z, theta):
+    z[0] = theta[0]  # here
+    return z[0]
+
+
+def stores_in_data_by_a_helper(x, theta):
+    return fill_from(x, theta)
+
+
+def takes_eigenvalues(x, theta):
+    return np.linalg.eigvalsh(np.outer(theta, theta))[0]  # here
+
+
+def sums_along_an_axis_of_three(x, theta):
+    z = np.zeros((2, 2, 2))
+    z[0, 0, 0] = theta[0]
+    return np.sum(z, axis=0)[0, 0]  # here
+
+
 CASES = [
+    (views_as_numbers, "ndarray.view", "cannot be differentiated"),
+    (casts_an_array, "astype", "float64"),
+    (makes_an_integer_array, "numpy.array", "cannot be differentiated"),
+    (stores_in_single_precision, "stored in an array", "no dtype"),
+    (takes_single_precision, "float32", "Round a quantity"),
+    (stores_in_a_list, "stored in an array", "inside the function"),
+    (stores_in_data_by_a_slice, "stored in an array", "inside the function"),
+    (stores_in_data_by_a_helper, "stored in an array", "inside the function"),
+    (takes_eigenvalues, "eigvalsh", "functions of math"),
+    (sums_along_an_axis_of_three, "numpy.sum", "cannot be differentiated"),
     (unpacks_two, "2 names", "3 elements"),
     (uses_a_fourth, "Element 3", "3 elements"),
     (changes_data, "stored in an array", "inside the function"),
@@ -149,7 +213,11 @@ CASES = [
 
 def expected_line(function):
     """The line marked ``# here`` in the function, or in the helper where it goes wrong."""
-    faulty = {"rounds_in_a_helper": helper, "recurses": recursive}.get(function.__name__, function)
+    faulty = {
+        "rounds_in_a_helper": helper,
+        "recurses": recursive,
+        "stores_in_data_by_a_helper": fill_from,
+    }.get(function.__name__, function)
     first = faulty.__code__.co_firstlineno
     with open(__file__, encoding="utf-8") as source:
         lines = source.read().splitlines()
@@ -226,7 +294,7 @@ def test_explain_keeps_what_is_explained():
 
 def test_rounding_of_data_is_allowed():
     def density(x, theta):
-        k = int(x[0]) % 2 + math.floor(x[1]) // 1 + round(x[2])
+        k = int(x[0]) % 2 + math.floor(x[1]) // 1 + round(x[2]) + (x.view(np.int64)[0] - x.astype(np.int64)[0]) * 0
         return k * theta[0]
 
     gradient = np.empty(1)
