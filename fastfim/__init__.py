@@ -14,6 +14,7 @@ from .errors import (
     ParameterError,
     RegularityWarning,
 )
+from .from_scores import from_scores
 from .likelihood import Likelihood, interval, positive, real, unit_interval
 from .observed import Observed, observed
 from .quantity import Quantity
@@ -45,6 +46,7 @@ __all__ = [
     "catalogue",
     "check",
     "estimate",
+    "from_scores",
     "interval",
     "load",
     "observed",

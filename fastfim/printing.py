@@ -62,7 +62,8 @@ def _place(result: Any) -> str:
 def place(parameters: tuple[str, ...], theta: Any, fixed: Mapping[str, float]) -> str:
     """Names and values: ``a=2, scale=0.5 (known)``."""
     names, values = notation.shortened(parameters), notation.shortened([f"{value:g}" for value in theta])
-    free = [name if name == notation.ELLIPSIS else f"{name}={v}" for name, v in zip(names, values, strict=False)]
+    bare = (notation.ELLIPSIS, "nan")  # a gap in a long list, or a value that nobody knows
+    free = [name if v in bare else f"{name}={v}" for name, v in zip(names, values, strict=False)]
     known = [f"{name}={value:g} (known)" for name, value in fixed.items()]
     return ", ".join(free + notation.shortened(known))
 

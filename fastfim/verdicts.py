@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import identifiability
 from .identifiability import CLEAR, ILL_CONDITIONED, Identifiability
@@ -36,10 +37,10 @@ def of(plan: Plan, look: Look) -> dict[str, Check]:
     if look.trusted_from is not None:
         checks["tails"] = _residuals(look.trusted_from, look.normal)
     elif look.tail is not None:
-        checks["tails"] = _tails(look.tail, names)
+        checks["tails"] = tail(look.tail, names)
     if plan.tails is not None:
-        checks["largest"] = _largest(plan.tails, look, names)
-    return checks | _spectrum(look, names)
+        checks["largest"] = largest(plan.tails, look.draws, names)
+    return checks | spectrum(look.matrices, look.roots, names)
 
 
 # ---------------------------------------------------------------- the identities
@@ -86,31 +87,32 @@ def _residuals(least: float, normal: bool) -> Check:
     return Check(least, NAN, "warn", message)
 
 
-def _tails(tail: Judgement, parameters: tuple[str, ...]) -> Check:
-    name = parameters[tail.parameter]
-    heavy = f"single draws about {name} have heavy tails (Pareto shape {tail.shape:.2f})"
-    if tail.state == "sound":
+def tail(seen: Judgement, parameters: tuple[str, ...]) -> Check:
+    """Whether the tails of single draws leave the error bar its meaning."""
+    name = parameters[seen.parameter]
+    heavy = f"single draws about {name} have heavy tails (Pareto shape {seen.shape:.2f})"
+    if seen.state == "sound":
         verdict, message = "pass", "the tails leave the error bar its meaning"
-    elif tail.state == "infinite":
+    elif seen.state == "infinite":
         verdict = "fail"
         message = (
             f"{heavy}, and stream means do not become normal: above a shape of 1/2 the variance is infinite, and the "
             "error bar means nothing; another estimator or parameterization may have lighter tails"
         )
-    elif tail.state == "early":
+    elif seen.state == "early":
         verdict = "skipped"
         message = f"{heavy}: the error bar cannot be trusted before {MANY_DRAWS:,} draws a stream"
     else:
         verdict, message = "skipped", f"{heavy}, and stream means are not normal yet: more draws would tell"
-    return Check(tail.shape, tail.p_value, verdict, message)
+    return Check(seen.shape, seen.p_value, verdict, message)
 
 
-def _largest(tails: Tails, look: Look, parameters: tuple[str, ...]) -> Check:
+def largest(tails: Tails, draws: int, parameters: tuple[str, ...]) -> Check:
     """How few draws carry the sums, in the run if its draws are like those that were looked at one by one."""
-    equivalent = tails.equivalent * look.draws / tails.draws
+    equivalent = tails.equivalent * draws / tails.draws
     worst = int(equivalent.argmin())
     share, name = float(tails.largest[worst]), parameters[worst]
-    if look.draws < TOO_FEW:
+    if draws < TOO_FEW:
         return Check(share, NAN, "skipped", f"fewer than {TOO_FEW} draws say little about the largest of them")
     carried = f"the {LARGEST} largest of {tails.draws:,} draws carry {100 * share:.2g} % of the sum for {name}"
     if equivalent[worst] >= EQUIVALENT:
@@ -121,8 +123,11 @@ def _largest(tails: Tails, look: Look, parameters: tuple[str, ...]) -> Check:
 # ---------------------------------------------------------------- the matrix
 
 
-def _spectrum(look: Look, parameters: tuple[str, ...]) -> dict[str, Check]:
-    seen = identifiability.look(look.matrices, look.roots)
+def spectrum(
+    matrices: NDArray[np.float64], roots: NDArray[np.float64], parameters: tuple[str, ...]
+) -> dict[str, Check]:
+    """What replicates, and the square roots of the information's diagonal, say about rank and conditioning."""
+    seen = identifiability.look(matrices, roots)
     rank = _rank(seen, parameters)
     condition = seen.condition
     if rank.verdict == "warn":
