@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 import llvmlite.binding
+import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
@@ -105,6 +106,18 @@ def stack_array(length: int, scalar: Any) -> Any:
         return kind(), generate
 
     return make
+
+
+#: Words of memory that a pass may take from the stack.
+STACK_WORDS = 4096
+
+
+def memory(words: int | None) -> Any:
+    """Compiled ``f(words)``: an array of so many float64, on the stack if their number is known here and small."""
+    if words is None or words > STACK_WORDS:
+        return inner(lambda words: np.empty(words))
+    array = stack_array(words, types.float64)
+    return inner(lambda words: array())
 
 
 #: What compiles each `external` function, by the name of its symbol.

@@ -25,11 +25,11 @@ def tile_pass(form: tiles.TileForm, recipe: Recipe) -> Any:
     tile, p, offset = tiles.DRAWS, recipe.p, _abi.offset
     seeds = autodiff.seeds(recipe.parameters, p, 1, p, recipe.selected, tile)
     tile_of, attempt, store = _tile_of(recipe), tiles.attempt(form), tiles.store_tile
-    unfilled = tile - 1 if form.diverges else 0
+    unfilled, room = tile - 1 if form.diverges else 0, _jit.memory(_words(recipe))
 
     def tiled(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
         active = seeds(theta, 0)
-        memory = np.empty(tile * (draws.shape[1] + 1))
+        memory = room(tile * (draws.shape[1] + 1))
         done = 0
         while done < m - unfilled:
             ran, d = attempt(tile_of(draws, done, memory), active, constants)
@@ -51,10 +51,11 @@ def score_pass(recipe: Recipe) -> Any:
     tile, parameters, wrt, score = tiles.DRAWS, recipe.parameters, recipe.wrt, form.function
     private, offset, aligned = _abi.private_copy(parameters), _abi.offset, tiles.aligned
     tile_of, vector_tile = _tile_of(recipe), tiles.vector_tile
+    room, out_room = _jit.memory(_words(recipe)), _jit.memory(tile * (parameters + 1))
 
     def tiled(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
         point = private(theta)
-        memory, out_memory = np.empty(tile * (draws.shape[1] + 1)), np.empty(tile * (parameters + 1))
+        memory, out_memory = room(tile * (draws.shape[1] + 1)), out_room(tile * (parameters + 1))
         out_at = aligned(out_memory)
         out, bits = carray(out_at, (parameters, tile)), out_memory.view(np.int64)
         scores = carray(offset(results, chunk), (len(wrt), chunk))
@@ -65,6 +66,11 @@ def score_pass(recipe: Recipe) -> Any:
                 scores[j, i : i + tile] = out[wrt[j]]
 
     return _jit.inner(tiled)
+
+
+def _words(recipe: Recipe) -> int | None:
+    """Memory for a tile of draws, if their length is known."""
+    return None if recipe.length is None else tiles.DRAWS * (recipe.length + 1)
 
 
 def _tile_of(recipe: Recipe) -> Any:
