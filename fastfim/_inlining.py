@@ -37,17 +37,6 @@ class InlinedLibrary(JITCodeLibrary):  # type: ignore[misc]
         self._define_environments()
         self._finalized = True
 
-    def get_llvm_str(self) -> str:
-        """The code as its callers' optimization sees it in the end."""
-        self._ensure_finalized()
-        kept: Any = vars(self)["_final_module"]
-        try:
-            self._final_module = kept.clone()
-            super()._optimize_final_module()
-            return str(self._final_module)
-        finally:
-            self._final_module = kept
-
     def _define_environments(self) -> None:
         cells = [v for v in self._final_module.global_variables if v.name.startswith(_ENVIRONMENT)]
         missing = [str(cell) for cell in cells if not self._codegen._engine.is_symbol_defined(cell.name)]
