@@ -1,5 +1,6 @@
 """Nanoseconds a draw on one core: draw, differentiate, sum, all in; and what it costs to get there."""
 
+import os
 import resource
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import time
 import fastfim
 from fastfim.kernels import Block, Job, run_block
 
-from .workloads import WORKLOADS, bound
+from .workloads import SCORES_ALONE, WORKLOADS, bound
 
 
 def best_seconds(function, repeats=7):
@@ -29,6 +30,8 @@ class Draws:
     unit = "ns"
 
     def setup(self, name, order):
+        if order == 2 and name in SCORES_ALONE:
+            raise NotImplementedError("no Hessian")  # asv skips it
         self.job = Job(*bound(name), 0, order)
         run_block(self.job, Block(0, 0, 1000))
         self.draws = max(
@@ -39,6 +42,51 @@ class Draws:
         return 1e9 * best_seconds(lambda: run_block(self.job, Block(0, 0, self.draws))) / self.draws
 
     track_nanoseconds_a_draw.unit = "ns"
+
+
+class Products:
+    """Rate of the sums of outer products of p scores, over that of one-threaded BLAS (dsyrk)."""
+
+    params = (100, 500, 2000)
+    param_names = ("p",)
+    unit = "1"
+
+    def track_ratio(self, p):
+        run = [sys.executable, "-c", PRODUCTS.format(p=p)]
+        one_thread = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        return float(subprocess.run(run, env=one_thread, capture_output=True, text=True, check=True).stdout)
+
+    track_ratio.unit = "1"
+
+
+PRODUCTS = """
+import time
+import numpy as np
+from numba import njit
+from scipy.linalg.blas import dsyrk
+from fastfim._abi import address
+from fastfim.kernels import Layout
+from fastfim.products import add_products
+
+@njit
+def own(scores, out):
+    add_products(address(scores), scores.shape[0], scores.shape[1], scores.shape[1], address(out))
+
+def best(function):
+    times = []
+    for _ in range(10):
+        start = time.thread_time()
+        function()
+        times.append(time.thread_time() - start)
+    return min(times)
+
+p, many = {p}, 256
+scores, out = np.random.rand(p, Layout(p, 1, 1).chunk), np.zeros(p * (p + 1) // 2)
+block, matrix = np.asfortranarray(np.random.rand(p, many)), np.zeros((p, p), order="F")
+own(scores, out)
+library = best(lambda: dsyrk(1.0, block, beta=1.0, c=matrix, overwrite_c=1)) / many
+print(library / (best(lambda: own(scores, out)) / scores.shape[1]))
+"""
 
 
 class Memory:
