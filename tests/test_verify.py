@@ -114,7 +114,7 @@ def test_what_no_slip_explains_is_left_alone():
 
 
 def test_the_metric_that_was_four_times_too_small():
-    """Student's t with known degrees of freedom: information about the scale as a boosting library had it."""
+    """Student's t with known degrees of freedom, its information about the scale as it has been published."""
     df, scale = 5.0, 2.0
     published = np.diag([(df + 1) / (df + 3), df / (2 * (df + 3))]) / scale**2
     found = verify(published, "t", (df, 0.0, scale), wrt=("loc", "scale"), rng=0)
