@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -266,7 +267,7 @@ class _HeldOut:
         mean: NDArray[np.float64] = np.einsum("kn,knij->ij", self.weights, values) / self.weights.sum()
         return mean
 
-    @property
+    @cached_property
     def deviations(self) -> NDArray[np.float64]:
         """Distance of the values from their mean, relative to the scale; zero for an entry that has none."""
         return (self.values - self.mean(self.values)) / np.where(self.scale > 0.0, self.scale, np.inf)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from time import perf_counter
 
 import numpy as np
@@ -50,7 +51,7 @@ class Pilot:
         streams, each, _ = self.scores.shape
         return int(streams * each)
 
-    @property
+    @cached_property
     def outer_variance(self) -> Array:
         """Variance of each entry of s s^T over draws, as if they were independent."""
         scores = self.scores.reshape(self.draws, -1)
@@ -59,7 +60,7 @@ class Pilot:
         variance: Array = squares.T @ (weighted * squares) - mean**2
         return variance
 
-    @property
+    @cached_property
     def root(self) -> Array:
         """Root mean square of each parameter's score."""
         squares = np.einsum("kn,kni->i", self.weights, self.scores**2)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from itertools import count
 
 import numpy as np
@@ -34,6 +35,7 @@ RATE_ROUNDS, FASTEST_RATE = 4, 1.5
 __all__ = ["blocks", "critical_value", "least_rtol", "met", "projected_draws", "rate", "relative_error", "rounds"]
 
 
+@lru_cache
 def critical_value(confidence: float, streams: int) -> float:
     """Half-width over standard error: Student's t with ``streams - 1`` degrees of freedom."""
     # imported here, as scipy.special takes longer to import than the rest of the package
