@@ -23,6 +23,8 @@ Array = NDArray[np.float64]
 
 #: Standard errors from zero below which an eigenvalue counts as zero; the least error, relative to the largest one.
 CLEAR, ROUNDING = 3.0, 1e-11
+#: An eigenvalue that is surely below this (their mean is 1) is next to nothing.
+SMALL = 1e-2
 #: Condition number beyond which half of the digits of a double are lost to an inversion.
 ILL_CONDITIONED = 1e8
 #: Components below this share of an eigenvector's largest are left out of its description.
@@ -64,9 +66,20 @@ class Identifiability:
         return float(self.values[-1] / self.values[0]) if self.values[0] > 0.0 else np.inf
 
     def unidentified(self, parameters: tuple[str, ...]) -> list[str]:
-        """Directions within `CLEAR` standard errors of zero, as sums of parameters."""
+        """Directions with an eigenvalue that is next to nothing whatever its error, as sums of parameters."""
+        return self._in_words((self.margins < CLEAR) & self._small, parameters)
+
+    def unsettled(self, parameters: tuple[str, ...]) -> list[str]:
+        """Directions that may be identified or not: the errors are too large to tell."""
+        return self._in_words((self.margins < CLEAR) & ~self._small, parameters)
+
+    @property
+    def _small(self) -> NDArray[np.bool_]:
+        return self.values + CLEAR * self.errors < SMALL
+
+    def _in_words(self, which: NDArray[np.bool_], parameters: tuple[str, ...]) -> list[str]:
         units = np.where(self.roots > 0.0, self.roots, 1.0)
-        return [_in_words(self.vectors[:, j], units, parameters) for j in np.flatnonzero(self.margins < CLEAR)]
+        return [_in_words(self.vectors[:, j], units, parameters) for j in np.flatnonzero(which)]
 
 
 def look(replicates: Array, roots: Array) -> Identifiability:

@@ -130,7 +130,7 @@ def spectrum(
     seen = identifiability.look(matrices, roots)
     rank = _rank(seen, parameters)
     condition = seen.condition
-    if rank.verdict == "warn":
+    if rank.verdict != "pass":
         conditioning = Check(condition, NAN, "skipped", "the matrix is singular as far as can be told: see rank")
     elif condition <= ILL_CONDITIONED:
         conditioning = Check(condition, NAN, "pass", f"inverting the matrix costs a factor of {condition:.2g} at most")
@@ -147,7 +147,11 @@ def _rank(seen: Identifiability, parameters: tuple[str, ...]) -> Check:
     margin = float(np.min(seen.margins, initial=np.inf)) if not len(seen.idle) else 0.0
     idle = [f"there is no information about {parameters[i]}" for i in seen.idle]
     unknown = [f"the data do not identify {d}" for d in seen.unidentified(parameters)]
-    if not idle and not unknown:
-        return Check(margin, NAN, "pass", "every direction of the parameters is identified")
-    advice = f"(within {CLEAR:g} standard errors of zero): fix a parameter, or take more draws"
-    return Check(margin, NAN, "warn", f"{'; '.join(idle + unknown)} {advice}")
+    if idle or unknown:
+        advice = f"(within {CLEAR:g} standard errors of zero): fix a parameter, or take more draws"
+        return Check(margin, NAN, "warn", f"{'; '.join(idle + unknown)} {advice}")
+    unsettled = seen.unsettled(parameters)
+    if unsettled:
+        message = f"whether the data identify {'; '.join(unsettled)} is lost in the errors: more draws would tell"
+        return Check(margin, NAN, "skipped", message)
+    return Check(margin, NAN, "pass", "every direction of the parameters is identified")

@@ -51,6 +51,14 @@ def test_margins_are_standard_errors():
     assert seen.unidentified(("a", "b")) == []
 
 
+def test_noise_is_no_lack_of_information():
+    exact = np.array([[1.0, 0.8], [0.8, 1.0]])
+    seen = identifiability.look(replicates(exact, 0.6), np.ones(2))
+    assert seen.margins[0] < identifiability.CLEAR
+    assert seen.unidentified(("a", "b")) == []
+    assert seen.unsettled(("a", "b")) != []
+
+
 def sample_sum(rng, theta):
     return rng.normal(theta[0] + 2.0 * theta[1], theta[2])
 
