@@ -36,6 +36,7 @@ from .judging import Look, judge
 from .kernels import Block, Job, compile_for, run_streams
 from .likelihood import BoundLikelihood, Likelihood
 from .options import Options
+from .preview import SMOOTHNESS
 from .progress import reporter
 from .result import FisherEstimate, Round
 from .workers import Workers, mapper
@@ -43,6 +44,8 @@ from .workers import Workers, mapper
 #: Blocks of each stream that are handed out together: enough to keep workers busy, few enough that the clock is
 #: looked at often and that memory stays at O(streams p^2).
 BLOCKS_TOGETHER = 4
+#: A score with its Hessian counts as p + 1 scores: for each of this times p + 1 scores there is one.
+DRAWS_FOR_ONE = 20
 
 
 def estimate(
@@ -176,10 +179,12 @@ def _run(model: BoundLikelihood, theta: NDArray[np.float64], options: Options) -
     look: Look | None = None
     history: list[Round] = []
     with mapper(options.workers) as ordered_map, reporter(options.progress, options.rtol) as report:
+        share = _Share(plan, options, ordered_map, deadline)
         for totals, draws in _rounds(plan.job, options, ordered_map, deadline, lambda: plan.spent):
             sums, rounds = Sums.unpack(totals, plan.job.p, draws), len(history) + 1
             again = _FreshStreams(plan.job, options.streams * rounds, sums, ordered_map, deadline)
-            look = judge(sums, options, plan, look, again if _room_for_doubt(options, plan, draws) else None)
+            fresh = again if _room_for_doubt(options, plan, draws) else None
+            look = judge(sums, options, plan, look, fresh, share.up_to(draws))
             plan = replace(plan, spent=plan.spent + again.spent)
             history.append(Round(look.draws + plan.spent, perf_counter() - started, look.relative_error))
             report(history[-1].draws, look.relative_error)
@@ -229,6 +234,33 @@ class _FreshStreams:
             done += size
             self.spent = done * len(totals)
         return Sums.unpack(totals, self.job.p, done)
+
+
+class _Share:
+    """Hessians of the first draws of each stream of a run by scores: as many as cost a twentieth of it.
+
+    The run's own first rounds are made again, so that they are the same draws; there are none where the pilot has not
+    found Hessians that can be used.
+    """
+
+    def __init__(self, plan: Plan, options: Options, ordered_map: Workers, deadline: float) -> None:
+        self.job = replace(plan.job, order=2)
+        unlimited = replace(options, draws=None, max_draws=None)
+        usable = options.estimator == "score" and dict(plan.checks)[SMOOTHNESS].verdict == "pass"
+        self.rounds = _rounds(self.job, unlimited, ordered_map, deadline, lambda: 0) if usable else iter(())
+        self.draws_for_one = DRAWS_FOR_ONE * (plan.job.p + 1)
+        self.next = stopping.FIRST_ROUND
+        self.sums: Sums | None = None
+
+    def up_to(self, draws: int) -> Sums | None:
+        """Their sums in a run of so many draws a stream; None while that is less than a round."""
+        while self.next * self.draws_for_one <= draws:
+            totals, done = next(self.rounds, (None, 0))
+            if totals is None:
+                break
+            self.sums = Sums.unpack(totals.copy(), self.job.p, done)
+            self.next *= 2
+        return self.sums
 
 
 def _rounds(

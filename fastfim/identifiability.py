@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 #: Standard errors from zero below which an eigenvalue counts as zero; the least error, relative to the largest one.
 CLEAR, ROUNDING = 3.0, 1e-11
 #: An eigenvalue that is surely below this (their mean is 1) is next to nothing.
-SMALL = 1e-2
+SMALL = 1e-4
 #: Condition number beyond which half of the digits of a double are lost to an inversion.
 ILL_CONDITIONED = 1e8
 #: Components below this share of an eigenvector's largest are left out of its description.

@@ -31,6 +31,7 @@ ASSUMES = {
     "hessian": {"mean_score": soundness.mean_score, "information_equality": soundness.information_equality},
     "bartlett": {"mean_score": soundness.mean_score, "information_equality": soundness.information_equality},
 }
+EQUALITY = "information_equality"
 #: Draws after which a test that found too few events ends the run.
 PATIENCE = 2**24
 
@@ -102,10 +103,12 @@ class Look:
         return self.trusted_from is None or self.draws >= self.trusted_from * len(self.matrices)
 
 
-def judge(sums: Sums, options: Options, plan: Plan, before: Look | None, fresh: Fresh | None) -> Look:
+def judge(
+    sums: Sums, options: Options, plan: Plan, before: Look | None, fresh: Fresh | None, share: Sums | None = None
+) -> Look:
     """Look at a run after a round, with the look after the round ``before``.
 
-    ``fresh`` is None where the budget has no room for it.
+    ``fresh`` is None where the budget has no room for it; ``share`` has the Hessians of some of a run's draws.
     """
     matrices = estimators.replicates(sums, plan.estimator, plan.control)
     scale = estimators.scale(sums, plan.estimator)
@@ -113,6 +116,9 @@ def judge(sums: Sums, options: Options, plan: Plan, before: Look | None, fresh: 
     half_width, goal = _aim(options, matrices, error, scale)
     within = stopping.met(half_width, goal, options.rtol, options.atol)
     findings, confirmed = _test(sums, plan.estimator, fresh)
+    if share is not None:
+        findings[EQUALITY] = soundness.information_equality(share, soundness.OUTRIGHT)
+        confirmed |= {EQUALITY} if findings[EQUALITY].verdict == "fail" else set()
     draws = sums.draws * options.streams
     settled = all(finding.verdict == "pass" for finding in findings.values())
     settled = settled and sums.draws >= (_needed(plan) or 0.0)

@@ -274,6 +274,18 @@ def test_a_sampler_of_the_wrong_shape_is_seen_by_the_score():
         assert result.checks["mean_score"].verdict == "pass"
 
 
+def test_a_long_run_by_scores_looks_at_some_hessians():
+    """A scale that is off by 1 %: too little for 4,096 draws of a pilot, six standard errors for the share of a run."""
+    model = Likelihood(
+        lambda rng, theta: rng.normal(theta[0], 1.01), lambda x, theta: -0.5 * (x - theta[0]) ** 2, parameters=("m",)
+    )
+    with pytest.warns(RegularityWarning, match="differs from minus the mean Hessian"):
+        result = estimate(model, (0.0,), rng=0, rtol=5e-4, estimator="score")
+    assert not result.converged
+    assert result.checks["information_equality"].verdict == "fail"
+    assert result.checks["mean_score"].verdict == "pass"
+
+
 def test_a_kink_stops_the_hessian_but_not_the_score():
     def sample(rng, theta):
         return theta[0] + rng.laplace()

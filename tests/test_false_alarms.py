@@ -1,7 +1,7 @@
 """How often do sound models look unsound? Every check of every estimator, over the whole catalogue.
 
 An alarm is a verdict of ``"warn"`` or ``"fail"``, whatever the check. The long form (``pytest -m long``) makes 20,000
-estimates, and wants the upper end of the 95 % confidence interval of Clopper and Pearson below one alarm in a thousand.
+estimates, and wants the upper 95 % confidence bound of Clopper and Pearson below one alarm in a thousand.
 The short form sees a rate of two per cent.
 """
 
