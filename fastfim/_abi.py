@@ -1,7 +1,7 @@
 """The native signature of a compiled block of work, and the few intrinsics that cross it; `calls` holds what calls it.
 
 >>> kind_of(("f", 2))
-Array(float64, 2, 'C', False, aligned=True)
+Array(float64, 2, 'C', True, aligned=True)
 """
 
 from __future__ import annotations
