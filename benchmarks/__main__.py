@@ -3,7 +3,7 @@
 import platform
 import sys
 
-from . import accuracy
+from . import accuracy, many_parameters
 from .prepared import MODELS, Prepare
 from .throughput import ColdStart, Draws, Memory, Products
 from .workloads import SCORES_ALONE, WORKLOADS
@@ -30,6 +30,10 @@ def speed():
             prepare.setup(name, order)
             ratios.append(prepare.track_ratio(name, order))
         print(f"{name:28}{ratios[0]:10.0f}{ratios[1]:12.0f}")
+    print(f"{'ns a draw':28}{'density':>10}{'score':>10}{'ratio':>8}")
+    for name in many_parameters.MODELS:
+        plain, score = many_parameters.timings(name)
+        print(f"{name:28}{plain:10.0f}{score:10.0f}{score / plain:8.1f}")
     print(f"first result in a fresh process: {ColdStart().track_first_result():.2f} s")
     print(f"memory that 100 times the draws take: {Memory().track_growth()} bytes")
 

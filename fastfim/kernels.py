@@ -372,16 +372,10 @@ class Recipe:
         return None if self.wrt == tuple(range(self.parameters)) else self.wrt
 
 
-def compile_for(model: BoundLikelihood, order: int, sampling: str = "mc") -> Callable[..., None]:
-    """Compile (or recall) the block of a likelihood.
-
-    Raises
-    ------
-    LikelihoodError
-        On the user's own file and line.
-    """
+def recipe_of(model: BoundLikelihood, order: int, sampling: str) -> Recipe:
+    """What the block of a likelihood depends on."""
     likelihood, given = model.likelihood, sampling == GIVEN
-    recipe = Recipe(
+    return Recipe(
         sample=None if given else likelihood.sample,
         logpdf=likelihood.logpdf,
         prepare=likelihood.prepare,
@@ -396,7 +390,17 @@ def compile_for(model: BoundLikelihood, order: int, sampling: str = "mc") -> Cal
         length=None if callable(likelihood.size) else model.size,
         kinds=calls.kinds_of(model.args),
     )
-    return _compiled(recipe)
+
+
+def compile_for(model: BoundLikelihood, order: int, sampling: str = "mc") -> Callable[..., None]:
+    """Compile (or recall) the block of a likelihood.
+
+    Raises
+    ------
+    LikelihoodError
+        On the user's own file and line.
+    """
+    return _compiled(recipe_of(model, order, sampling))
 
 
 @lru_cache(maxsize=256)
