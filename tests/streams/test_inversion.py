@@ -14,8 +14,7 @@ import pytest
 from scipy import stats
 
 from fastfim import streams
-from fastfim.streams import points
-from fastfim.streams.lanes import CURSORS_AT
+from fastfim.streams import states
 
 from . import test_continuous, test_discrete
 from .drivers import compiled
@@ -35,9 +34,9 @@ def cases(laws, without=()):
 def at(sample, theta, tails):
     """Draws at chosen signed tail probabilities."""
     state, out = streams.initial_state(1, 0, 0, "rqmc"), np.empty(len(tails))
-    assert len(tails) < points.TILE
-    state[points.COLUMNS_AT : points.COLUMNS_AT + len(tails)] = tails
-    state.view(np.int64)[CURSORS_AT + points.FILLED] = 1
+    assert len(tails) < states.TILE
+    state[states.COLUMNS_AT : states.COLUMNS_AT + len(tails)] = tails
+    state.view(np.int64)[states.CURSORS_AT + states.FILLED] = 1
     compiled(sample, 1, "rqmc")(state, np.asarray(theta, float), out)
     return out
 
@@ -203,9 +202,9 @@ ONE_EACH = [pytest.param(law[0], law[2], id=law[3]) for law in [*LAWS, *COUNTS]]
 
 @pytest.mark.parametrize(("sample", "theta"), ONE_EACH)
 def test_a_call_takes_one_coordinate(sample, theta):
-    state, out = streams.initial_state(5, 0, 0, "rqmc"), np.empty(points.TILE - 1)
+    state, out = streams.initial_state(5, 0, 0, "rqmc"), np.empty(states.TILE - 1)
     compiled(sample, 1, "rqmc")(state, np.asarray(theta, float), out)
-    assert state.view(np.int64)[CURSORS_AT + points.FILLED] == 1
+    assert state.view(np.int64)[states.CURSORS_AT + states.FILLED] == 1
 
 
 def test_parameters_out_of_reach_of_sums_go_on_with_rejection():

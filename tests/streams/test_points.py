@@ -11,7 +11,7 @@ from scipy import stats
 from scipy.stats import qmc
 
 from fastfim import streams
-from fastfim.streams import directions, points
+from fastfim.streams import directions, points, states
 
 from .drivers import compiled
 from .pack_directions import scipys_table
@@ -58,9 +58,9 @@ def test_packed_table_is_scipys():
 @njit
 def _plain_tiles(words, tiles):
     """Digits in reverse of the first points of one coordinate, unscrambled."""
-    out = np.empty(tiles * points.TILE, np.uint32)
+    out = np.empty(tiles * states.TILE, np.uint32)
     for tile in range(tiles):
-        points.fill_digits(words, tile * points.TILE, out[tile * points.TILE : (tile + 1) * points.TILE])
+        points.fill_digits(words, tile * states.TILE, out[tile * states.TILE : (tile + 1) * states.TILE])
     return out
 
 
@@ -71,7 +71,7 @@ def test_unscrambled_points_are_scipys():
     theirs = (qmc.Sobol(directions.DIMENSIONS, scramble=False, bits=32).random(n) * 2.0**32).astype(np.uint64)
     gray = np.arange(n) ^ (np.arange(n) >> 1)
     for k in range(directions.DIMENSIONS):
-        reverse = _plain_tiles(words[k], n // points.TILE)[gray].astype(np.uint64)
+        reverse = _plain_tiles(words[k], n // states.TILE)[gray].astype(np.uint64)
         ours = sum(((reverse >> np.uint64(b)) & np.uint64(1)) << np.uint64(31 - b) for b in range(32))
         np.testing.assert_array_equal(ours, theirs[:, k])
 
