@@ -220,7 +220,7 @@ def _best(job: Job, options: Options, candidates: tuple[str, ...], pilot: Pilot,
             run = replace(wanted, sampling=sampling)
             anew = (run.order, run.sampling) != (job.order, job.sampling)
             # of equal prices (the least that any run takes) the smaller variance
-            price = _price(held.variance, least, run, options) + COMPILATION / points * anew
+            price = _price(held.variance, least, run, options, pilot.draws) + COMPILATION / points * anew
             prices[name, run, least] = price, held.variance
     estimator, best, least = min(prices, key=prices.__getitem__)
     control = fit(pilot, best.sampling) if ESTIMATORS[estimator].needs_pilot else None
@@ -228,8 +228,11 @@ def _best(job: Job, options: Options, candidates: tuple[str, ...], pilot: Pilot,
     return Plan(best, estimator, control, pilot.draws, pilot.outer_variance, least, heavy)
 
 
-def _price(variance: float, least: int, job: Job, options: Options) -> float:
-    """Work a stream, in scores of independent draws: to the tolerance, or to what a fixed budget gives the best."""
+def _price(variance: float, least: int, job: Job, options: Options, spent: int) -> float:
+    """Work a stream, in scores of independent draws: to the tolerance, or to what a fixed budget gives the best.
+
+    The pilot has ``spent`` draws of the budget.
+    """
     rate = 1.0 if job.sampling == "mc" else 1.0 + RATE
     goal = options.rtol if options.rtol and options.draws is None else SMALLEST_RTOL
     quantile = stopping.critical_value(options.confidence, options.streams)
@@ -239,7 +242,7 @@ def _price(variance: float, least: int, job: Job, options: Options) -> float:
     if options.draws is None:
         cost = (job.p + 1.0 if job.order == 2 else 1.0) * (INVERSION if job.sampling == "rqmc" else 1.0)
     else:
-        cost = BEYOND_BUDGET if least * options.streams > options.draws else 1.0
+        cost = BEYOND_BUDGET if least * options.streams > options.draws - spent else 1.0
     return cost * float(max(needed, least, stopping.FIRST_ROUND << (stopping.ROUNDS_AT_LEAST - 1)))
 
 

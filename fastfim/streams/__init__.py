@@ -6,7 +6,8 @@ pseudo-random; with ``"rqmc"`` a draw is a randomized quasi-Monte Carlo point, e
 inversion, and `next_point` goes on to the next one:
 
 >>> import numpy as np
->>> from numba import carray, njit, types
+>>> from numba import njit
+>>> from fastfim.streams import close_stream, initial_state, next_point, opener
 >>> open_stream = opener("mc")
 >>> @njit
 ... def fill(state, out):

@@ -45,12 +45,13 @@ from .states import (
     TILE_DIGITS,
     WEIGHTS_AT,
 )
-from .stretching import stretched
+from .stretching import rotated, stretched
 from .typed import external, inline
 
 _SEEDS = 12
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_U12 = np.uint64(12)
 _U27, _U30, _U31, _U32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
 _U1, _U2, _U3, _U4, _U5, _U7, _U8 = (np.uint32(i) for i in (1, 2, 3, 4, 5, 7, 8))
 _U15, _U16 = np.uint32(15), np.uint32(16)
@@ -161,14 +162,21 @@ def refill_column(pointer: Any, k: int) -> None:
     column = state[COLUMNS_AT + TILE * k : COLUMNS_AT + TILE * (k + 1)]
     fill_column(keys, directions, tile, k, column)
     if k < state[STRETCH_AT + 1]:
-        _stretch(column, state, k)
+        _stretch(column, state, k, _shift(keys, k))
 
 
 @inline
-def _stretch(column: Any, state: Any, k: int) -> None:
-    """Stretch column k, and multiply the weights of the column before."""
+def _shift(keys: Any, k: int) -> float:
+    """How far coordinate k is rotated: uniform on (0, 1)."""
+    bits = _mixed((keys[0] ^ keys[3]) + np.uint64(k + 1) * _GOLDEN)
+    return (np.float64(np.int64(bits >> _U12)) + 0.5) * 2.0**-52
+
+
+@inline
+def _stretch(column: Any, state: Any, k: int, shift: float) -> None:
+    """Rotate and stretch column k, and multiply the weights of the column before."""
     weights = state[WEIGHTS_AT + TILE * k : WEIGHTS_AT + TILE * (k + 1)]
     before = state[WEIGHTS_AT + TILE * (k - 1) : WEIGHTS_AT + TILE * k]
     for j in range(TILE):
-        column[j], weight = stretched(column[j], state[STRETCH_AT])
+        column[j], weight = stretched(rotated(column[j], shift), state[STRETCH_AT])
         weights[j] = weight * before[j] if k > 0 else weight

@@ -17,12 +17,18 @@ A draw of several coordinates has the product of their weights, whose own noise 
 (threefold at 20). So draws of up to `LONGEST_STRETCHED` numbers are stretched, in their first `STRETCHED` coordinates;
 longer ones are not, and do not need it: their sums over many coordinates are nearly normal as they are.
 
+A jump of f at u = c, as every discrete variate has, is another matter: of the n intervals of length 1/n one holds c,
+and its point says on which side it falls. With c at the fraction q of that interval the streams' means differ by a
+Bernoulli(q) variate over n, whose spread is nothing like its error when q is near 0 or 1: a success of probability
+0.5003 looked unsound in 46 of 100 runs. So coordinates are rotated first, by another random shift in each stream, which
+makes q uniform (Cranley and Patterson 1976); an integrand that vanishes at the ends is as smooth as before.
+
 >>> u, weight = stretched.py_func(0.5, 0.3)      # the median stays in its place
 >>> float(u), round(float(weight), 3)
 (0.5, 1.429)
 
-Sources: Sidi (1993, in *Numerical Integration IV*, 359); Kuo, Sloan and Wozniakowski (2007, *BIT* 47, 369) on why the
-transformation must weaken in high dimensions.
+Sources: Cranley and Patterson (1976, *SIAM J. Numer. Anal.* 13, 904); Sidi (1993, in *Numerical Integration IV*, 359);
+Kuo, Sloan and Wozniakowski (2007, *BIT* 47, 369) on why the transformation must weaken in high dimensions.
 """
 
 from __future__ import annotations
@@ -30,6 +36,17 @@ from __future__ import annotations
 import math
 
 from .typed import inline
+
+#: Least tail probability after a rotation, whose sums are rounded to this.
+_LEAST = 2.0**-53
+
+
+@inline
+def rotated(t: float, shift: float) -> float:
+    """Signed tail probability of (u + shift) modulo 1, for that of u."""
+    u = t + shift if t > 0.0 else 1.0 + t + shift
+    u -= math.floor(u)
+    return max(u, _LEAST) if u < 0.5 else min(u - 1.0, -_LEAST)
 
 
 @inline
