@@ -9,6 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from ids import shown
 
 import fastfim
 from fastfim import FastfimError, Likelihood, LikelihoodError, OptionError, ParameterError, estimate, interval
@@ -138,7 +139,9 @@ INTERVALS = [(1.0, 0.0), (0.0, 0.0), ("a", 1.0), (0.0, None), (math.nan, 1.0), (
 OBSERVATIONS = [0, -1, math.nan, math.inf, "10", None, True, [1], 1j]
 
 EVERY_OPTION = [
-    pytest.param(name, value, words, id=f"{name}={value!r:.40}") for name, values, words in OPTIONS for value in values
+    pytest.param(name, value, words, id=f"{name}={shown(value):.40}")
+    for name, values, words in OPTIONS
+    for value in values
 ]
 GOOD = {"likelihood": "norm", "theta": (0.0, 1.0)}
 
@@ -158,26 +161,26 @@ def test_options(name, value, words):
     assert len(message) < 500
 
 
-@pytest.mark.parametrize(("options", "words"), COMBINATIONS, ids=str)
+@pytest.mark.parametrize(("options", "words"), COMBINATIONS, ids=shown)
 def test_combinations(options, words):
     with pytest.raises(OptionError, match=words):
         estimate(**GOOD, **options)
 
 
-@pytest.mark.parametrize(("theta", "words"), POINTS, ids=str)
+@pytest.mark.parametrize(("theta", "words"), POINTS, ids=shown)
 def test_points(theta, words):
     with pytest.raises(ParameterError, match=words):
         estimate("norm", theta)
 
 
-@pytest.mark.parametrize(("change", "kind", "words"), LIKELIHOODS, ids=str)
+@pytest.mark.parametrize(("change", "kind", "words"), LIKELIHOODS, ids=shown)
 def test_likelihoods(change, kind, words):
     given = {"sample": sample, "logpdf": logpdf, "parameters": ("loc", "scale")} | change
     with pytest.raises(kind, match=words):
         Likelihood(given.pop("sample"), given.pop("logpdf"), **given)
 
 
-@pytest.mark.parametrize(("low", "high"), INTERVALS, ids=str)
+@pytest.mark.parametrize(("low", "high"), INTERVALS, ids=shown)
 def test_intervals(low, high):
     with pytest.raises(OptionError, match=r"interval\(low, high\) needs"):
         interval(low, high)
@@ -188,14 +191,14 @@ def result():
     return estimate("norm", (0.0, 1.0), draws=64, rng=0)
 
 
-@pytest.mark.parametrize("n", OBSERVATIONS, ids=repr)
+@pytest.mark.parametrize("n", OBSERVATIONS, ids=shown)
 def test_numbers_of_observations(result, n):
     for call in (result.crlb, result.standard_errors, lambda count: result * count):
         with pytest.raises(OptionError, match="n, the number of observations"):
             call(n)
 
 
-@pytest.mark.parametrize("number", [Decimal("0.01"), Fraction(1, 100), np.float32(0.01), np.float64(0.01)], ids=repr)
+@pytest.mark.parametrize("number", [Decimal("0.01"), Fraction(1, 100), np.float32(0.01), np.float64(0.01)], ids=shown)
 def test_numbers_of_other_kinds(number):
     """What stands for a real number is taken, unless Python itself does not call it one."""
     if isinstance(number, Decimal):

@@ -5,6 +5,7 @@ from math import inf, nan
 
 import numpy as np
 import pytest
+from ids import shown
 
 import fastfim
 from fastfim import Likelihood, LikelihoodError, OptionError, ParameterError, interval, positive, real, unit_interval
@@ -94,7 +95,7 @@ def test_a_likelihood_of_module_functions_can_be_pickled():
         ({"domain": 3}, OptionError, "domain must hold"),
         ({"name": 3}, OptionError, "name must be a string"),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_what_is_refused(change, error, words):
     with pytest.raises(error, match=words) as caught:
@@ -131,7 +132,7 @@ def test_intervals_are_open():
         ((1.0, 2.0), "args has 2 constants"),
         ((), "args has 0 constants"),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_constants_that_cannot_be_used(args, words):
     def with_one(x, theta, k):
