@@ -175,7 +175,7 @@ def test_parameters_without_information():
     np.testing.assert_allclose(result.fim, np.diag([1.0, 0.0]), atol=1e-2)
 
 
-def test_a_likelihood_without_second_derivatives_is_left_to_the_score():
+def test_a_likelihood_without_second_derivatives_is_left_to_scores():
     def sample(rng, theta):
         return rng.normal(theta[0], 1.0)
 
@@ -183,8 +183,10 @@ def test_a_likelihood_without_second_derivatives_is_left_to_the_score():
         return -0.5 * (x - theta[0]) ** 2 + abs(theta[1]) ** 1.5
 
     result = estimate(Likelihood(sample, logpdf, parameters=("m", "e")), (0.0, 0.0), rng=0, rtol=1e-2)
-    assert result.estimator == "score"
+    assert result.estimator in ("score", "bartlett")  # which has scores for controls here
+    assert "information_equality" not in result.checks
     assert result.checks["smoothness"].verdict == "skipped"
+    assert result.fim[0, 0] == pytest.approx(1.0, abs=5 * result.standard_error[0, 0] + 1e-9)
 
 
 def test_many_parameters_are_left_to_the_score():

@@ -153,6 +153,7 @@ def test_what_numba_was_taught_is_noticed(folder):
 def empty(tmp_path, monkeypatch):
     monkeypatch.setenv("FASTFIM_CACHE_DIR", str(tmp_path / "store"))
     monkeypatch.setattr(store, "_linked", {})
+    monkeypatch.setattr(store, "overloaded", lambda: False)  # whatever other tests have taught Numba
     return tmp_path / "store"
 
 
