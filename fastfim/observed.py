@@ -82,7 +82,7 @@ class Observed:
         return all(check.verdict == "pass" for check in self.checks.values())
 
     def __str__(self) -> str:
-        return "\n".join([*map(notation.wrapped, self._lines()), "", notation.text_table(*self._table())])
+        return printing.page(self._lines(), self._table())
 
     __repr__ = __str__
 

@@ -27,12 +27,17 @@ MOST_POINTS = 12
 
 def text(result: Any) -> str:
     """The estimate as lines and a table."""
-    return "\n".join([*map(notation.wrapped, summary(result)), "", notation.text_table(*_table(result))])
+    return page(summary(result), _table(result))
 
 
 def html(result: Any) -> str:
     """The estimate for notebooks."""
     return notation.html_table(*_table(result), lines=summary(result))
+
+
+def page(lines: list[str], table: tuple[Any, tuple[tuple[str, ...], ...]]) -> str:
+    """Lines no wider than the terminal, and a table (cells and labels) below them."""
+    return "\n".join([*map(notation.wrapped, lines), "", notation.text_table(*table)])
 
 
 def summary(result: Any) -> list[str]:

@@ -97,7 +97,7 @@ class Verification:
         return self.verdict == "agrees"
 
     def __str__(self) -> str:
-        return "\n".join([*map(notation.wrapped, self._lines()), "", notation.text_table(*self._table())])
+        return printing.page(self._lines(), self._table())
 
     __repr__ = __str__
 

@@ -104,7 +104,7 @@ class Views(Mapping[str, View]):
         return len(self.by_name)
 
     def __str__(self) -> str:
-        return "\n".join([*map(notation.wrapped, self._lines()), "", notation.text_table(*self._table())])
+        return printing.page(self._lines(), self._table())
 
     __repr__ = __str__
 
