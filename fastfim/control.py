@@ -83,10 +83,7 @@ def fit(pilot: Pilot, sampling: str) -> ControlVariates:
     if pilot.hessians is None:
         return _fit_scores(scores, products, factors)
     hessians = pilot.hessians.reshape(pilot.draws, -1)
-    # D is a difference, and noise where it is small against its terms
-    sizes = np.concatenate([_norms(scores), np.hypot(_norms(products), _norms(hessians))])
-    design, lengths = _standardized(np.concatenate([scores, products + hessians], axis=1), sizes, factors)
-    target, scales = _standardized(-hessians, _norms(hessians), factors)
+    (design, lengths), (target, scales) = _problem(scores, products, hessians, factors)
     entries = len(rows)
     if p <= FULL_UP_TO:
         indices = np.tile(np.arange(len(lengths)), (entries, 1))
@@ -116,11 +113,7 @@ def fit_each(
     p = scores.shape[2]
     rows, columns = np.triu_indices(p)
     products = scores[:, :, rows] * scores[:, :, columns]
-    controls = np.concatenate([scores, products + hessians], axis=2)
-    sizes = np.concatenate([_norms(scores), np.hypot(_norms(products), _norms(hessians))], axis=1)
-    factors = _factors(weights, sampling)
-    design, lengths = _standardized(controls, sizes, factors)
-    target, scales = _standardized(-hessians, _norms(hessians), factors)
+    (design, lengths), (target, scales) = _problem(scores, products, hessians, _factors(weights, sampling))
     across = design.transpose(0, 2, 1)
     inverse = np.linalg.pinv(across @ design, rcond=CUTOFF, hermitian=True)
     solution = inverse @ (across @ target)
@@ -130,6 +123,16 @@ def fit_each(
     values = solution.transpose(0, 2, 1) * scales[:, :, None] / lengths[:, None, :]
     exact = (residual <= EXACT * _norms(products).max(axis=1, keepdims=True)).all(axis=1)
     return ControlVariates(indices, values), exact
+
+
+def _problem(
+    scores: Array, products: Array, hessians: Array, factors: Array
+) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    """Standardized controls [s ; vech D] and targets -H, each with its lengths; for several points at once too."""
+    # D is a difference, and noise where it is small against its terms
+    sizes = np.concatenate([_norms(scores), np.hypot(_norms(products), _norms(hessians))], axis=-1)
+    controls = np.concatenate([scores, products + hessians], axis=-1)
+    return _standardized(controls, sizes, factors), _standardized(-hessians, _norms(hessians), factors)
 
 
 def _factors(weights: Array, sampling: str) -> Array:
