@@ -236,19 +236,7 @@ def combine(e: Emitter, terms: Sequence[tuple[Value | float | None, Value]], wid
 def propagate(
     e: Emitter, value: Value, active: Sequence[Parts], firsts: Sequence[Partial], seconds: Callable[[int, int], Partial]
 ) -> Parts:
-    """The chain rule.
-
-    Parameters
-    ----------
-    value
-        f at the arguments' values.
-    active
-        The arguments that carry derivatives.
-    firsts
-        Partial derivatives with respect to them.
-    seconds
-        ``seconds(a, b)``, a <= b, gives the second partial with respect to arguments a and b of ``active``.
-    """
+    """The chain rule, as `number.Active.propagate` has it."""
     kind, count = active[0].kind, range(len(active))
     f = [evaluate(first) for first in firsts]
     gradient = tuple(
