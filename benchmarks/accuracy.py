@@ -9,7 +9,6 @@ the table.
 """
 
 import importlib.util
-import time
 import warnings
 
 import numpy as np
@@ -18,21 +17,12 @@ import fastfim
 
 from .models import MODELS
 from .peers_numpy import PEERS
+from .throughput import best_seconds
 
 GOALS = (1e-2, 1e-3, 1e-4, 1e-6)
 #: Seconds after which a run is projected, and draws of a batch of the peers.
 PATIENCE, BATCH = 20.0, 2**14
 QUANTILE = 1.959964
-
-
-def least_seconds(function, repeats=5):
-    """Of several timings the one that was disturbed least."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def seconds_to(name, goal, seed=1):
@@ -68,7 +58,7 @@ def rate_of_engine(name):
     options = {"estimator": "score", "sampling": "mc", "rng": 3}
     fastfim.estimate(likelihood, theta, args, draws=2**14, **options)
     draws = 2**21 if len(theta) < 9 and likelihood.size == 1 else 2**18
-    return least_seconds(lambda: fastfim.estimate(likelihood, theta, args, draws=draws, **options), 3) / draws
+    return best_seconds(lambda: fastfim.estimate(likelihood, theta, args, draws=draws, **options), 3) / draws
 
 
 def rate_of_numpy(name):
@@ -79,7 +69,7 @@ def rate_of_numpy(name):
         s = scores(rng, theta, BATCH)
         return s.T @ s / BATCH
 
-    return least_seconds(batch) / BATCH
+    return best_seconds(batch) / BATCH
 
 
 def rate_of_jax(name):
@@ -92,7 +82,7 @@ def rate_of_jax(name):
 
     theta, mean, key = np.array(MODELS[name][1]), products(name), jax.random.key(5)
     mean(key, theta, 4 * BATCH).block_until_ready()
-    return least_seconds(lambda: mean(key, theta, 4 * BATCH).block_until_ready()) / (4 * BATCH)
+    return best_seconds(lambda: mean(key, theta, 4 * BATCH).block_until_ready()) / (4 * BATCH)
 
 
 RATES = {"engine": rate_of_engine, "numpy": rate_of_numpy, "jax": rate_of_jax}

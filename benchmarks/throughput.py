@@ -99,31 +99,3 @@ class Memory:
         return 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
     track_growth.unit = "bytes"
-
-
-FIRST_RESULT = """
-import time
-start = time.perf_counter()
-import fastfim
-from math import lgamma, log
-def sample(rng, theta):
-    shape, rate = theta
-    return rng.gamma(shape, 1 / rate)
-def logpdf(x, theta):
-    shape, rate = theta
-    return shape * log(rate) - lgamma(shape) + (shape - 1) * log(x) - rate * x
-fastfim.estimate(fastfim.Likelihood(sample, logpdf, parameters=("shape", "rate")), (2.0, 3.0), draws=4096)
-print(time.perf_counter() - start)
-"""
-
-
-class ColdStart:
-    """Seconds from ``import fastfim`` in a fresh process to the first result of a user's likelihood."""
-
-    timeout = 120
-
-    def track_first_result(self):
-        run = [sys.executable, "-c", FIRST_RESULT]
-        return min(float(subprocess.run(run, capture_output=True, text=True, check=True).stdout) for _ in range(3))
-
-    track_first_result.unit = "s"
