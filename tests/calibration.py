@@ -18,7 +18,7 @@ left out and counted. Entries known to `ROUNDING` of sqrt(I_ii I_jj) have no dis
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -45,7 +45,7 @@ LAW = stats.t(STREAMS - 1)
 QUANTILE = stopping.critical_value(0.95, STREAMS)
 ROUNDING = 1e-10
 #: Runs simulated in one call.
-TOGETHER = 250
+TOGETHER = 100
 #: Draws a stream at which a tolerance-stopped run is as likely to stop as not.
 DECISIVE = 512
 #: Coverage of 95 % intervals that is asked for: at a fixed budget, and when stopped by tolerance.
@@ -175,24 +175,21 @@ def looks_of(name: str, case: Any, seed: int, ways: Iterable[Way], draws: int) -
     for sampling in ("mc", "rqmc"):
         rounds = rounds_of(replace(job, sampling=sampling), draws)
         sums[sampling] = [Sums.unpack(totals, job.p, done) for done, totals in rounds]
-    looks = {}
-    for way in ways:
-        plan, options = plan_of(way, replace(job, sampling="mc" if way.sampling == "auto" else way.sampling), draws)
-        looks[way] = []
-        for s in sums[plan.job.sampling]:
-            looks[way].append(judge(s, options, plan, looks[way][-1] if looks[way] else None, None))
+    return {way: looks_by(way, job, sums, draws) for way in ways}
+
+
+def looks_by(way: Way, job: Job, sums: dict[str, list[Sums]], draws: int) -> list[Look]:
+    """What one way makes of the sums after each round, by sampling."""
+    plan, options = plan_of(way, replace(job, sampling="mc" if way.sampling == "auto" else way.sampling), draws)
+    looks: list[Look] = []
+    for s in sums[plan.job.sampling]:
+        looks.append(judge(s, options, plan, looks[-1] if looks else None, None))
     return looks
 
 
 def simulate(name: str, case: Any, seeds: Iterable[int], ways: tuple[Way, ...], draws: int) -> dict[Way, Runs]:
     """Runs of each way over seeds, all of ``draws`` a stream."""
-    exact = case.exact
-    upper, scale = np.triu_indices(len(exact)), np.sqrt(np.outer(np.diag(exact), np.diag(exact)))
-
-    def figures(look: Look) -> tuple[Any, ...]:
-        error, spread = look.matrices.mean(axis=0) - exact, look.standard_error
-        return (error / scale)[upper], (spread / scale)[upper], look.relative_error, look.normal, not look.pending
-
+    figures = figures_for(case.exact)
     by_seed = [
         {way: [*map(figures, looks)] for way, looks in looks_of(name, case, seed, ways, draws).items()}
         for seed in seeds
@@ -201,37 +198,57 @@ def simulate(name: str, case: Any, seeds: Iterable[int], ways: tuple[Way, ...], 
     return {way: Runs(rounds, *_stacked([run[way] for run in by_seed])) for way in ways}
 
 
-def simulate_together(
-    name: str, case: Any, seed: int, count: int, ways: tuple[Way, ...], draws: int
-) -> dict[Way, Runs]:
-    """The same for ways without a pilot, many runs a call: run k has the streams 32 k to 32 k + 31 of one seed."""
-    exact = case.exact
-    upper, truth = np.triu_indices(len(exact)), np.sqrt(np.outer(np.diag(exact), np.diag(exact)))
-    figures: dict[Way, list[tuple[Any, ...]]] = {way: [] for way in ways}
-    for sampling in {way.sampling for way in ways}:
-        job = replace(job_of(name, case, seed), sampling=sampling)
-        for done, totals in rounds_of(job, draws, count * STREAMS):
-            runs = [Sums.unpack(part, job.p, done) for part in np.split(totals, count)]
-            for way in (way for way in ways if way.sampling == sampling):
-                matrices = np.array([estimators.replicates(run, way.estimator) for run in runs])
-                scale = np.array([estimators.scale(run, way.estimator) for run in runs])
-                spread = estimators.standard_error(matrices, scale)
-                error = ((matrices.mean(axis=1) - exact) / truth)[:, *upper]
-                relative = (QUANTILE * spread / scale).max(axis=(1, 2))
-                every = np.ones(count, dtype=bool)  # nothing but a pilot casts doubt on tails
-                figures[way].append((error, (spread / truth)[:, *upper], relative, every, every))
+def figures_for(exact: np.ndarray) -> Callable[[Look], tuple[Any, ...]]:
+    """What is kept of a look, where the truth is ``exact``."""
+    upper, scale = np.triu_indices(len(exact)), np.sqrt(np.outer(np.diag(exact), np.diag(exact)))
+
+    def figures(look: Look) -> tuple[Any, ...]:
+        error, spread = look.matrices.mean(axis=0) - exact, look.standard_error
+        return (error / scale)[upper], (spread / scale)[upper], look.relative_error, look.normal, not look.pending
+
+    return figures
+
+
+def simulate_together(name: str, case: Any, seeds: Sequence[int], ways: tuple[Way, ...], draws: int) -> dict[Way, Runs]:
+    """The same, many runs a call: run k has streams 32 k to 32 k + 31 of the first seed, and the pilot of its own."""
+    exact, job, count = case.exact, job_of(name, case, seeds[0]), len(seeds)
+    totals = {
+        sampling: list(rounds_of(replace(job, sampling=sampling), draws, count * STREAMS))
+        for sampling in ({"mc", "rqmc"} if any(map(needs_pilot, ways)) else {way.sampling for way in ways})
+    }
+    without = tuple(way for way in ways if not needs_pilot(way))
+    with_pilot = tuple(way for way in ways if needs_pilot(way))
+    found = {way: _runs_without_pilot(way, totals[way.sampling], exact, count) for way in without}
+    figures, by_run = figures_for(exact), {way: [] for way in with_pilot}
+    for k, seed in enumerate(seeds if with_pilot else ()):
+        sums = {s: [Sums.unpack(np.split(t, count)[k], job.p, done) for done, t in totals[s]] for s in totals}
+        for way in with_pilot:
+            by_run[way].append([*map(figures, looks_by(way, replace(job, seed=seed), sums, draws))])
     rounds = tuple(stopping.rounds(draws))
-    return {way: Runs(rounds, *map(np.array, zip(*figures[way], strict=True))) for way in ways}
+    return found | {way: Runs(rounds, *_stacked(by_run[way])) for way in with_pilot}
+
+
+def _runs_without_pilot(way: Way, rounds: list[tuple[int, np.ndarray]], exact: np.ndarray, count: int) -> Runs:
+    """All at once."""
+    upper, truth = np.triu_indices(len(exact)), np.sqrt(np.outer(np.diag(exact), np.diag(exact)))
+    figures = []
+    for done, totals in rounds:
+        runs = [Sums.unpack(part, len(exact), done) for part in np.split(totals, count)]
+        matrices = np.array([estimators.replicates(run, way.estimator) for run in runs])
+        scale = np.array([estimators.scale(run, way.estimator) for run in runs])
+        spread = estimators.standard_error(matrices, scale)
+        error = ((matrices.mean(axis=1) - exact) / truth)[:, *upper]
+        relative = (QUANTILE * spread / scale).max(axis=(1, 2))
+        every = np.ones(count, dtype=bool)  # nothing but a pilot casts doubt on tails
+        figures.append((error, (spread / truth)[:, *upper], relative, every, every))
+    return Runs(tuple(done for done, _ in rounds), *map(np.array, zip(*figures, strict=True)))
 
 
 def calibrate(name: str, case: Any, count: int, ways: tuple[Way, ...], draws: int) -> dict[Way, Runs]:
-    """``count`` runs of each way, each simulated the fastest way there is."""
-    seeds, alone = seeds_of(name, count), tuple(filter(needs_pilot, ways))
-    fast = tuple(way for way in ways if way not in alone)
-    sizes = [min(TOGETHER, count - done) for done in range(0, count, TOGETHER)]
-    parts = [simulate_together(name, case, seeds[k], size, fast, draws) for k, size in enumerate(sizes)]
-    runs = {way: Runs.joined([part[way] for part in parts]) for way in fast}
-    return runs | (simulate(name, case, seeds, alone, draws) if alone else {})
+    """``count`` runs of each way, `TOGETHER` at a time."""
+    seeds = seeds_of(name, count)
+    parts = [simulate_together(name, case, seeds[k : k + TOGETHER], ways, draws) for k in range(0, count, TOGETHER)]
+    return {way: Runs.joined([part[way] for part in parts]) for way in ways}
 
 
 def _stacked(runs: list[list[tuple[Any, ...]]]) -> Iterator[np.ndarray]:

@@ -94,8 +94,9 @@ def test_simulated_stops_are_those_of_estimate(way):
 
 def test_runs_simulated_together_begin_with_that_of_their_seed():
     case, (seed,) = TABLE["gamma"][0], seeds_of("gamma", 1)
-    ways = tuple(way for way in NAMED if not needs_pilot(way))
-    alone, together = simulate("gamma", case, [seed], ways, 512), simulate_together("gamma", case, seed, 3, ways, 512)
+    ways = (*NAMED, Way("auto", "auto"))
+    alone = simulate("gamma", case, [seed], ways, 512)
+    together = simulate_together("gamma", case, range(seed, seed + 3), ways, 512)
     for way in ways:
         np.testing.assert_allclose(together[way].error[:, 0], alone[way].error[:, 0], rtol=1e-12, atol=1e-14)
         np.testing.assert_allclose(together[way].spread[:, 0], alone[way].spread[:, 0], rtol=1e-12, atol=1e-15)
