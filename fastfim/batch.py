@@ -35,14 +35,14 @@ from numpy.typing import NDArray
 from . import estimators, soundness, stopping, trial
 from .choice import Plan, plan_for
 from .conclusion import announce, conclude
-from .control import ControlVariates, fit_each
+from .control import ControlVariates, fit
 from .diagnosis import check_by_hand, raise_for
 from .estimators import Sums
 from .judging import ASSUMES, PATIENCE, judge
 from .kernels import Block, Job, compile_for, draws_of, run_streams
 from .likelihood import BoundLikelihood
 from .options import Options
-from .pilot import FIRST_STREAM, LEAST_KEPT
+from .pilot import FIRST_STREAM, LEAST_KEPT, Pilot
 from .progress import reporter
 from .result import FisherEstimate, Round, worst_checks
 from .tails import INFINITE_VARIANCE
@@ -56,6 +56,8 @@ SAMPLES = 3
 SLAB = 128
 #: Streams and draws of each in the pilot of a point; the control variates of up to so many parameters make do with it.
 OWN_STREAMS, OWN_DRAWS, CONTROLS_UP_TO = 4, LEAST_KEPT // 4, 4
+#: Residuals below this share of the scale are rounding.
+EXACT = 1e-8
 #: Once fewer than this share of the points are open, they go on by themselves.
 ALONE = 1 / 8
 TESTS = {"mean_score": soundness.of_scores, "information_equality": soundness.of_equality}
@@ -124,10 +126,20 @@ def _fit(job: Job, slab: NDArray[np.intp]) -> tuple[ControlVariates, bool]:
     some = replace(job, theta=job.theta[slab])
     chunk = draws_of(some, Block(FIRST_STREAM, 0, OWN_DRAWS, streams=OWN_STREAMS))
     assert chunk.hessians is not None
-    rows = (len(slab), OWN_STREAMS * OWN_DRAWS, -1)
-    weights = chunk.weights[:OWN_STREAMS].ravel()  # those of all points
-    control, exact = fit_each(chunk.scores.reshape(rows), chunk.hessians.reshape(rows), weights, job.sampling)
-    return control, bool(exact.all())
+    scores, hessians = (
+        values.reshape(len(slab), OWN_STREAMS * OWN_DRAWS, -1).swapaxes(1, 2)
+        for values in (chunk.scores, chunk.hessians)
+    )
+    pilot = Pilot(scores, hessians, chunk.weights[:OWN_STREAMS].ravel())  # weights of all points
+    control = fit(pilot, job.sampling)
+    return control, _exact(control, pilot)
+
+
+def _exact(control: ControlVariates, pilot: Pilot) -> bool:
+    """Whether no draw has a residual beyond rounding."""
+    values = control.of_draws(pilot)
+    residuals = np.ptp(values, axis=-1)
+    return bool((residuals <= EXACT * pilot.scale).all())
 
 
 def _slabs(points: NDArray[np.intp]) -> list[NDArray[np.intp]]:

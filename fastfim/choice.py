@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +27,8 @@ from numpy.typing import NDArray
 from . import preview, stopping, tails
 from .control import ControlVariates, fit
 from .errors import LikelihoodError, NonFiniteError
-from .estimators import ESTIMATORS, Sums, replicates, symmetric
+from .estimators import ESTIMATORS
+from .heldout import HeldOut
 from .kernels import Job
 from .options import Options
 from .pilot import PILOT_DRAWS, OutOfTimeError, Pilot, draw_pilot, pilot_draws
@@ -49,8 +49,8 @@ RATE = 1.0
 #: With a fixed budget, or no relative tolerance, the prices are those to this one.
 SMALLEST_RTOL = 1e-6
 #: Draws a stream that the error bar of control variates needs: at least so many, and this times the kurtosis of single
-#: draws. Residuals below rounding need none.
-RESIDUAL_DRAWS, MARGIN, ROUNDING = 2048, 8, 1e-10
+#: draws.
+RESIDUAL_DRAWS, MARGIN = 2048, 8
 #: An estimator that needs more draws for its error bar than a fixed budget has is priced out by this factor.
 BEYOND_BUDGET = 1e12
 #: What compiling once more costs: so many draws a stream take some tenths of a second.
@@ -162,10 +162,10 @@ def _by_scores(job: Job, options: Options, deadline: float) -> Plan:
         return _with(preview.nothing(preview.OUT_OF_TIME), plan)
     if job.sampling == "rqmc":
         plan = replace(plan, spent=pilot.draws, outer_variance=pilot.outer_variance)
-    scores, weights = pilot.scores.reshape(pilot.draws, -1), pilot.weights.ravel()
+    scores = pilot.scores
     if options.estimator == "covariance":
-        seen, scores = preview.of_covariance(seen), scores - weights @ scores / weights.sum()
-    return replace(_with(seen, plan), tails=tails.look(tails.as_drawn(scores**2, weights, job.sampling)))
+        seen, scores = preview.of_covariance(seen), scores - (scores @ pilot.weights / pilot.weights.sum())[:, None]
+    return replace(_with(seen, plan), tails=tails.look(tails.as_drawn(scores**2, pilot.weights, job.sampling)))
 
 
 def _preview(job: Job, options: Options, few: bool, deadline: float) -> tuple[Preview, Pilot]:
@@ -211,20 +211,22 @@ def _pilot(job: Job, options: Options, deadline: float) -> tuple[Job, Pilot]:
 
 def _best(job: Job, options: Options, candidates: tuple[str, ...], pilot: Pilot, points: int = 1) -> Plan:
     """Of the candidates and samplings, the one with the least price."""
+    first, rest = pilot.halves()
     prices, seen = {}, {}
     for name in candidates:
         wanted = replace(job, order=job.order if ESTIMATORS[name].needs_hessian else 1)
         for sampling in dict.fromkeys((job.sampling, "mc") if options.sampling == "auto" else (job.sampling,)):
-            seen[name, sampling] = held = _held_out(pilot, name, sampling)
-            least = _trusted_from(name, held)
-            run = replace(wanted, sampling=sampling)
+            control = fit(first, sampling) if ESTIMATORS[name].needs_pilot else None
+            seen[name, sampling] = held = HeldOut.of(rest, name, control)
+            least = 0 if sampling == "rqmc" or control is None else _trusted_from(held.kurtosis)
+            variance, run = held.variance(sampling), replace(wanted, sampling=sampling)
             anew = (run.order, run.sampling) != (job.order, job.sampling)
             # of equal prices (the least that any run takes) the smaller variance
-            price = _price(held.variance, least, run, options, pilot.draws) + COMPILATION / points * anew
-            prices[name, run, least] = price, held.variance
+            price = _price(variance, least, run, options, pilot.draws) + COMPILATION / points * anew
+            prices[name, run, least] = price, variance
     estimator, best, least = min(prices, key=prices.__getitem__)
     control = fit(pilot, best.sampling) if ESTIMATORS[estimator].needs_pilot else None
-    heavy = tails.look(seen[estimator, best.sampling].contributions)
+    heavy = tails.look(seen[estimator, best.sampling].contributions(best.sampling))
     return Plan(best, estimator, control, pilot.draws, pilot.outer_variance, least, heavy)
 
 
@@ -246,81 +248,11 @@ def _price(variance: float, least: int, job: Job, options: Options, spent: int) 
     return cost * float(max(needed, least, stopping.FIRST_ROUND << (stopping.ROUNDS_AT_LEAST - 1)))
 
 
-@dataclass(frozen=True)
-class _HeldOut:
-    """What single draws say by an estimator, on the half of the pilot that it was not fitted on.
-
-    Attributes
-    ----------
-    values, weights
-        Shapes (streams, n, p, p) and (streams, n).
-    scale
-        Of the entries, (p, p).
-    sampling
-        What the run will use.
-    """
-
-    values: NDArray[np.float64]
-    weights: NDArray[np.float64]
-    scale: NDArray[np.float64]
-    sampling: str
-
-    def mean(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Weighted mean over all draws."""
-        mean: NDArray[np.float64] = np.einsum("kn,knij->ij", self.weights, values) / self.weights.sum()
-        return mean
-
-    @cached_property
-    def deviations(self) -> NDArray[np.float64]:
-        """Distance of the values from their mean, relative to the scale; zero for an entry that has none."""
-        return (self.values - self.mean(self.values)) / np.where(self.scale > 0.0, self.scale, np.inf)
-
-    @property
-    def variance(self) -> float:
-        """Variance a draw of the worst entry, at as many draws a stream as the pilot has."""
-        if self.sampling == "mc":
-            return float(self.mean(self.deviations**2).max())
-        each = self.weights.shape[1]
-        means = np.einsum("kn,knij->kij", self.weights, self.deviations) / each
-        return float(each * means.var(axis=0, ddof=1).max())
-
-    @property
-    def contributions(self) -> NDArray[np.float64]:
-        """Sizes of what single draws contribute to the diagonal, shape (draws, p)."""
-        diagonals: NDArray[np.float64] = np.abs(np.diagonal(self.values, axis1=2, axis2=3)).reshape(
-            self.weights.size, -1
-        )
-        return tails.as_drawn(diagonals, self.weights.ravel(), self.sampling)
-
-
-def _held_out(pilot: Pilot, estimator: str, sampling: str) -> _HeldOut:
-    half = len(pilot.scores) // 2
-    control = fit(pilot.part(slice(half)), sampling) if ESTIMATORS[estimator].needs_pilot else None
-    rest = pilot.part(slice(half, None))
-    values = replicates(_each_draw(rest), estimator, control)
-    streams, each, p = rest.scores.shape
-    return _HeldOut(values.reshape(streams, each, p, p), rest.weights, np.outer(pilot.root, pilot.root), sampling)
-
-
-def _trusted_from(estimator: str, held: _HeldOut) -> int:
-    """Draws a stream from which the means of streams are close to normal; zero where that is no question.
+def _trusted_from(kurtosis: float) -> int:
+    """Draws a stream from which the means of streams of independent draws are close to normal.
 
     Control variates leave residuals that are small where the pilot was and large in tails that it hardly saw. The mean
     of n independent draws has their excess kurtosis over n, so n has to be many times what the pilot shows of it.
     Quasi-random draws are stretched into the tails, and have weights.
     """
-    if held.sampling == "rqmc" or not ESTIMATORS[estimator].needs_pilot:
-        return 0
-    second, fourth = held.mean(held.deviations**2), held.mean(held.deviations**4)
-    visible = second > ROUNDING**2
-    if not visible.any():
-        return 0
-    return max(RESIDUAL_DRAWS, int(MARGIN * (fourth[visible] / second[visible] ** 2).max()))
-
-
-def _each_draw(pilot: Pilot) -> Sums:
-    """Every draw as a stream of its own."""
-    p = pilot.scores.shape[2]
-    scores = pilot.scores.reshape(-1, p)
-    negative = None if pilot.hessians is None else symmetric(-pilot.hessians.reshape(len(scores), -1), p)
-    return Sums(1, scores, scores[:, :, None] * scores[:, None, :], negative)
+    return max(RESIDUAL_DRAWS, int(MARGIN * kurtosis)) if kurtosis else 0

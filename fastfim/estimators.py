@@ -91,10 +91,16 @@ def symmetric(packed: Array, p: int) -> Array:
 
 
 @cache
+def triangle(p: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of a matrix's upper triangle, row by row."""
+    return np.triu_indices(p)
+
+
+@cache
 def _places(p: int) -> NDArray[np.intp]:
     """Where each entry of a matrix is in a packed upper triangle."""
     places = np.empty((p, p), dtype=np.intp)
-    rows, columns = np.triu_indices(p)
+    rows, columns = triangle(p)
     places[rows, columns] = places[columns, rows] = np.arange(len(rows))
     return places
 

@@ -211,7 +211,7 @@ def _linearized(rows: Array, streams: int) -> Sums:
 def _checks(rows: Array, sums: Sums, scale: Array, parameters: tuple[str, ...]) -> dict[str, Check]:
     # nothing can be drawn to confirm a suspicion, so that it has to stand for itself
     identity = verdicts.identity("mean_score", soundness.mean_score(sums, soundness.OUTRIGHT), parameters)
-    seen = tails.look(rows**2)
+    seen = tails.look(np.ascontiguousarray(rows.T) ** 2)
     own = np.diagonal(sums.outer, axis1=1, axis2=2)
     judged = tails.judge(seen, [own], len(rows) // len(own))
     return {

@@ -110,7 +110,7 @@ class Layout:
         draws, logpdf, scores, hessians, weights, _ = np.split(work, ends, axis=1)
 
         def by_draw(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-            return rows.reshape(blocks, -1, chunk)[:, :, :count].transpose(0, 2, 1).copy()
+            return rows.reshape(blocks, -1, chunk)[:, :, :count].copy().transpose(0, 2, 1)
 
         return Chunk(
             draws.reshape(blocks, chunk, self.size)[:, :count].copy(),

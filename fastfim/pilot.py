@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .diagnosis import raise_for
+from .estimators import symmetric, triangle
 from .kernels import Block, Chunk, Job, draws_of
 
 Array = NDArray[np.float64]
@@ -28,49 +29,71 @@ WORDS_TOGETHER, LEAST_KEPT = 2**22, 512
 
 @dataclass(frozen=True)
 class Pilot:
-    """Single draws of the pilot, stream by stream.
+    """Single draws, in columns; of several points at once, with a leading axis.
 
     Attributes
     ----------
     scores, hessians
-        Shapes (streams, n, p) and (streams, n, p (p + 1) / 2), upper triangles row by row; None for a job of order 1.
+        Shapes (p, draws) and (p (p + 1) / 2, draws), upper triangles row by row; None for a job of order 1.
     weights
-        Of the draws, shape (streams, n), mean 1.
+        Of the draws, shape (draws,), mean 1.
+    streams
+        The draws are those of so many streams, one stream after another, equally many of each.
     samples
-        Draws of the first streams, (streams, n, size): all streams, unless draws are long.
+        The first of the draws themselves, (n, size): all, unless draws are long.
     """
 
     scores: Array
     hessians: Array | None
     weights: Array
+    streams: int = 1
     samples: Array | None = None
+
+    @property
+    def p(self) -> int:
+        """Number of parameters."""
+        return int(self.scores.shape[-2])
 
     @property
     def draws(self) -> int:
         """Number of draws."""
-        streams, each, _ = self.scores.shape
-        return int(streams * each)
+        return len(self.weights)
+
+    @cached_property
+    def products(self) -> Array:
+        """Entries of s s^T for i <= j, like ``hessians``."""
+        rows, columns = triangle(self.p)
+        products: Array = self.scores[..., rows, :] * self.scores[..., columns, :]
+        return products
 
     @cached_property
     def outer_variance(self) -> Array:
-        """Variance of each entry of s s^T over draws, as if they were independent."""
-        scores = self.scores.reshape(self.draws, -1)
-        squares, weighted = scores**2, self.weights.reshape(-1, 1) / self.weights.sum()
-        mean = scores.T @ (weighted * scores)
-        variance: Array = squares.T @ (weighted * squares) - mean**2
-        return variance
+        """Variance of each entry of s s^T over draws, as if they were independent (p, p)."""
+        shares = self.weights / self.weights.sum()
+        variance = self.products**2 @ shares - (self.products @ shares) ** 2
+        return symmetric(variance, self.p)
 
     @cached_property
     def root(self) -> Array:
         """Root mean square of each parameter's score."""
-        squares = np.einsum("kn,kni->i", self.weights, self.scores**2)
-        root: Array = np.sqrt(squares / self.weights.sum())
+        root: Array = np.sqrt(self.scores**2 @ self.weights / self.weights.sum())
         return root
 
-    def part(self, streams: slice) -> Pilot:
-        """Some of the streams."""
-        hessians = None if self.hessians is None else self.hessians[streams]
-        return Pilot(self.scores[streams], hessians, self.weights[streams])
+    @property
+    def scale(self) -> Array:
+        """Of each entry: products of the root mean squares, like ``hessians``."""
+        rows, columns = triangle(self.p)
+        scale: Array = self.root[..., rows] * self.root[..., columns]
+        return scale
+
+    def halves(self) -> tuple[Pilot, Pilot]:
+        """The first and the last half of the streams; of a single stream, of its draws."""
+        middle = self.draws // 2
+        return self._part(slice(None, middle)), self._part(slice(middle, None))
+
+    def _part(self, draws: slice) -> Pilot:
+        hessians = None if self.hessians is None else self.hessians[..., draws]
+        return Pilot(self.scores[..., draws], hessians, self.weights[draws], max(1, self.streams // 2))
 
 
 def pilot_draws(budget: int | None) -> int:
@@ -112,7 +135,14 @@ def draw_pilot(job: Job, draws: int, deadline: float = math.inf) -> Pilot:
             _raise_for_first(job, block)
         parts.append(chunk if k < kept else replace(chunk, draws=chunk.draws[:0]))
     whole = parts[0] if len(parts) == 1 else Chunk.joined(parts)
-    return Pilot(whole.scores, whole.hessians, whole.weights, whole.draws[:kept])
+    hessians = None if whole.hessians is None else in_columns(whole.hessians)
+    samples = whole.draws[:kept].reshape(-1, job.layout.size)
+    return Pilot(in_columns(whole.scores), hessians, whole.weights.ravel(), PILOT_STREAMS, samples)
+
+
+def in_columns(values: Array) -> Array:
+    """Values (streams, n, q) as (q, draws), stream after stream."""
+    return values.transpose(2, 0, 1).reshape(values.shape[2], -1)
 
 
 def _finite(chunk: Chunk) -> bool:

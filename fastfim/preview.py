@@ -82,12 +82,12 @@ def of_covariance(seen: Preview) -> Preview:
 def sums_of(pilot: Pilot) -> Sums:
     """The pilot as a run of its own."""
     assert pilot.hessians is not None
-    streams, each, p = pilot.scores.shape
-    rows, columns = np.triu_indices(p)
-    products = pilot.scores[:, :, rows] * pilot.scores[:, :, columns]
-    ones, none = np.ones((streams, each, 1)), np.zeros((streams, each, 1))
-    values = np.concatenate([pilot.scores, products, -pilot.hessians, ones, none], axis=2)
-    return Sums.unpack(np.einsum("kn,kne->ke", pilot.weights, values), p, each)
+    streams, weights = pilot.streams, pilot.weights.reshape(pilot.streams, -1)
+    rows = np.concatenate([pilot.scores, pilot.products, -pilot.hessians])
+    totals = np.zeros((streams, len(rows) + 2))
+    totals[:, :-2] = np.einsum("rkn,kn->kr", rows.reshape(len(rows), streams, -1), weights)
+    totals[:, -2] = weights.sum(axis=1)
+    return Sums.unpack(totals, pilot.p, weights.shape[1])
 
 
 def _identities(pilot: Pilot, parameters: tuple[str, ...]) -> dict[str, Check]:

@@ -25,15 +25,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ParameterError
+from .estimators import symmetric
 from .kernels import Job, differentiated
-from .pilot import Pilot, in_time
+from .pilot import WORDS_TOGETHER, Pilot, in_time
 
 Array = NDArray[np.float64]
 
 #: Step in standard errors of a parameter from one observation, and the share of the way to the end of its domain.
 STEP, TOWARDS_END, HALVINGS = 0.03, 0.1, 30
 #: Evaluations of a draw that the secants may cost, and draws that are looked at in any case.
-EVALUATIONS, LEAST_DRAWS = 2**16, 512
+EVALUATIONS, LEAST_DRAWS = 2**14, 512
 #: Pieces in which draws are looked at where there is a deadline to look at, too.
 PIECES = 16
 #: Rough draws are counted from this error on, relative to sqrt(I_ii I_jj); this share of them is no accident.
@@ -77,21 +78,22 @@ def look(job: Job, pilot: Pilot, deadline: float = math.inf) -> Smoothness:
     """
     assert pilot.hessians is not None
     assert pilot.samples is not None
-    p, each = job.p, pilot.scores.shape[1]
-    wanted = max(LEAST_DRAWS, EVALUATIONS // (4 * p))
-    streams = min(len(pilot.samples), max(1, wanted // each))
-    draws = pilot.samples[:streams].reshape(streams * each, -1)
-    hessians = pilot.hessians[:streams].reshape(streams * each, -1)
+    p = job.p
+    draws = pilot.samples[: max(LEAST_DRAWS, EVALUATIONS // (4 * p))]
+    hessians = np.moveaxis(symmetric(pilot.hessians[:, : len(draws)].T, p), 0, -1)
     root = pilot.root
     rough, outside = np.zeros(p, dtype=np.int64), np.zeros(p, dtype=np.int64)
-    for j in np.flatnonzero(root):
-        (wide, narrow), left = _secants(job, int(j), step_within(job, int(j), root[j]), draws, deadline)
-        column = _column(hessians, p, int(j))
-        scale = root[j] * np.where(root > 0.0, root, np.inf)
-        coarse, fine = np.abs(wide - column) / scale, np.abs(narrow - column) / scale
-        kinked = ((fine > 0.5 * coarse) & (fine > VISIBLE)).any(axis=1) | ~np.isfinite(fine).all(axis=1)
-        rough[j], outside[j] = int((kinked & ~left).sum()), int(left.sum())
-    return Smoothness(len(hessians), rough, outside)
+    informed = np.flatnonzero(root)
+    together = max(1, WORDS_TOGETHER // (4 * len(draws) * job.layout.words_a_draw))
+    for k in range(0, len(informed), together):
+        which = informed[k : k + together]
+        steps = np.array([step_within(job, int(j), root[j]) for j in which])
+        (wide, narrow), left = _secants(job, which, steps, draws, deadline)
+        scale = root[which, None] * np.where(root > 0.0, root, np.inf)
+        coarse, fine = (np.abs(slopes - hessians[which]) / scale[:, :, None] for slopes in (wide, narrow))
+        kinked = ((fine > 0.5 * coarse) & (fine > VISIBLE) | ~np.isfinite(fine)).any(axis=1)
+        rough[which], outside[which] = (kinked & ~left).sum(axis=1), left.sum(axis=1)
+    return Smoothness(len(draws), rough, outside)
 
 
 def step_within(job: Job, j: int, root: float) -> float:
@@ -116,21 +118,22 @@ def beside(job: Job, j: int, step: float) -> Array:
     return there
 
 
-def _column(packed: Array, p: int, j: int) -> Array:
-    """Column j of packed symmetric matrices."""
-    low, high = np.minimum(np.arange(p), j), np.maximum(np.arange(p), j)
-    return packed[:, low * p - low * (low - 1) // 2 + high - low]
+def _secants(
+    job: Job, which: NDArray[np.intp], steps: Array, draws: Array, deadline: float
+) -> tuple[tuple[Array, Array], NDArray[np.bool_]]:
+    """Slopes of each draw's score along some parameters, (parameters, p, draws), over a step and over half of it.
 
-
-def _secants(job: Job, j: int, step: float, draws: Array, deadline: float) -> tuple[Array, NDArray[np.bool_]]:
-    """Slopes of each draw's score along parameter j over a step and half of it; which draws leave the support."""
-    steps = step * np.array([1.0, 0.5])
-    beyond = replace(job, theta=np.array([beside(job, j, s) for s in (*steps, *-steps)]))
-    parts = []
+    And which draws leave the support.
+    """
+    shares = (1.0, 0.5, -1.0, -0.5)
+    points = [beside(job, int(j), share * step) for j, step in zip(which, steps, strict=True) for share in shares]
+    beyond, parts = replace(job, theta=np.array(points)), []
     for piece in [draws] if deadline == math.inf else np.array_split(draws, PIECES):
         in_time(deadline)
         parts.append(differentiated(beyond, piece))
-    scores = np.concatenate([part.scores for part in parts], axis=1)
+    scores = np.concatenate([np.swapaxes(part.scores, 1, 2) for part in parts], axis=2)
     densities = np.concatenate([part.logpdf for part in parts], axis=1)
-    left = np.asarray(np.isneginf(densities).any(axis=0))
-    return (scores[:2] - scores[2:]) / (2 * steps)[:, None, None], left
+    far, near, far_back, near_back = np.moveaxis(scores.reshape(len(which), 4, job.p, -1), 1, 0)
+    left: NDArray[np.bool_] = np.isneginf(densities).reshape(len(which), 4, -1).any(axis=1)
+    width = 2.0 * steps[:, None, None]
+    return ((far - far_back) / width, 2.0 * (near - near_back) / width), left

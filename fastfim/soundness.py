@@ -29,7 +29,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .estimators import Sums
+from .estimators import Sums, triangle
 
 Array = NDArray[np.float64]
 
@@ -74,7 +74,7 @@ def mean_score(sums: Sums, level: float = SUSPICION) -> Finding:
 def information_equality(sums: Sums, level: float = SUSPICION) -> Finding:
     """Test E[s s^T + H] = 0."""
     finding = _finding(of_equality(sums), level)
-    rows, columns = np.triu_indices(sums.score.shape[-1])
+    rows, columns = triangle(sums.score.shape[-1])
     return replace(finding, entry=(int(rows[finding.entry[0]]), int(columns[finding.entry[0]])))
 
 
@@ -106,7 +106,7 @@ def of_equality(sums: Sums) -> Statistics:
     """Of the difference between outer product and Hessian."""
     assert sums.negative_hessian is not None
     sizes, uninformed = _sizes(sums), _uninformed(sums)
-    rows, columns = np.triu_indices(sizes.shape[-1])
+    rows, columns = triangle(sizes.shape[-1])
     difference = (sums.outer[..., rows, columns] - sums.negative_hessian[..., rows, columns]) / sums.draws
     return _zero_mean(
         difference, sizes[..., rows] * sizes[..., columns], uninformed[..., rows] | uninformed[..., columns]

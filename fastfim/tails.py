@@ -19,7 +19,7 @@ and rounds, having draws of their own, are joined by Fisher's method. So a tail 
 are there: k above 1/2, and rounds of many draws that are still not normal.
 
 >>> rng = np.random.default_rng(0)
->>> look(np.stack([rng.pareto(1.0, size=4096), rng.exponential(size=4096)], axis=1)).shape > INFINITE_VARIANCE
+>>> look(np.stack([rng.pareto(1.0, size=4096), rng.exponential(size=4096)])).shape > INFINITE_VARIANCE
 array([ True, False])
 """
 
@@ -70,9 +70,8 @@ class Tails:
     equivalent: Array
 
 
-def look(values: Array) -> Tails:
-    """Look at non-negative values of single draws, shape (n, p)."""
-    rows = np.ascontiguousarray(values.T)
+def look(rows: Array) -> Tails:
+    """Look at non-negative values of single draws, shape (p, draws)."""
     draws = rows.shape[1]
     count = int(min(0.2 * draws, 3.0 * np.sqrt(draws)))
     top = np.sort(np.partition(rows, draws - count - 1)[:, draws - count - 1 :])
@@ -84,15 +83,15 @@ def look(values: Array) -> Tails:
 
 
 def as_drawn(values: Array, weights: Array, sampling: str) -> Array:
-    """Values of a pilot's draws, shape (n, p), as a run under ``sampling`` will meet them.
+    """Values of a pilot's draws, shape (p, draws), as a run under ``sampling`` will meet them.
 
     Quasi-random draws add up weight times value. Independent draws have no weights: of draws with weights, those that
     are kept with probability in proportion to them follow the law itself.
     """
     if sampling == "rqmc" or (weights == 1.0).all():
-        return weights[:, None] * values
+        return weights * values
     kept = np.random.default_rng(0).random(len(weights)) * weights.max() < weights
-    plain: Array = values[kept]
+    plain: Array = values[:, kept]
     return plain
 
 

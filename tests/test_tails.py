@@ -14,7 +14,7 @@ STREAMS = 32
 def test_shapes_of_pareto_laws(shape):
     """Mean over 200 samples of 4,096 draws; the standard deviation of one is some (1 + k) / sqrt(192) = 0.1."""
     rng = np.random.default_rng(1)
-    values = stats.genpareto(shape).rvs(size=(4096, 200), random_state=rng)
+    values = stats.genpareto(shape).rvs(size=(200, 4096), random_state=rng)
     found = tails.look(values).shape
     assert found.mean() == pytest.approx(shape, abs=0.04)
     assert found.std() < 1.3 * (1 + shape) / np.sqrt(192)
@@ -23,15 +23,15 @@ def test_shapes_of_pareto_laws(shape):
 def test_laws_without_a_tail_have_no_shape():
     rng = np.random.default_rng(2)
     bounded = [np.ones(4096), np.zeros(4096), rng.integers(0, 5, 4096), 1.0 + 1e-14 * rng.random(4096)]
-    seen = tails.look(np.stack(bounded, axis=1))
+    seen = tails.look(np.stack(bounded))
     assert np.isneginf(seen.shape).all()
-    assert tails.look(rng.random((4096, 1))).shape[0] < 0  # a uniform law has shape -1
+    assert tails.look(rng.random((1, 4096))).shape[0] < 0  # a uniform law has shape -1
 
 
 def test_how_many_draws_carry_a_sum():
     equal, rare = np.ones(1000), np.zeros(1000)
     rare[:10] = 1.0
-    seen = tails.look(np.stack([equal, rare, np.zeros(1000)], axis=1))
+    seen = tails.look(np.stack([equal, rare, np.zeros(1000)]))
     np.testing.assert_allclose(seen.equivalent, [1000, 10, 1000])
     np.testing.assert_allclose(seen.largest, [0.005, 0.5, 0.0])
 
@@ -62,7 +62,7 @@ def states(exponent, runs=40):
         return generator.random(shape) ** -exponent
 
     return [
-        tails.judge(tails.look(law(rng, (4096, 1))), rounds_of(law, rng, 7), tails.PLENTY).state for _ in range(runs)
+        tails.judge(tails.look(law(rng, (1, 4096))), rounds_of(law, rng, 7), tails.PLENTY).state for _ in range(runs)
     ]
 
 
@@ -78,7 +78,7 @@ def test_what_has_a_variance_is_sound():
 
 
 def test_heavy_tails_need_many_draws():
-    values = np.random.default_rng(5).random((4096, 1)) ** -1.0
+    values = np.random.default_rng(5).random((1, 4096)) ** -1.0
     means = [np.random.default_rng(6).normal(size=(STREAMS, 1))]
     assert tails.judge(tails.look(values), means, 1000).state == "early"
     assert tails.judge(tails.look(values), means, tails.MANY_DRAWS).state == "sound"
