@@ -24,8 +24,8 @@ GRADIENT_LANES = 64
 #: and by tape, at p = 10, 20, 32: normal mean 5.1 and 8.8, 6.3 and 5.8, 9.0 and 4.8; with a precision matrix, by
 #: loops, 2.1 and 6.4, 3.8 and 6.4, 5.0 and 5.5 (at 200: 23 and 2.7). Tiles are ahead of both as far as they go.
 FORWARD_PARAMETERS = 24
-#: Most parameters for which draws are differentiated several at once.
-TILE_PARAMETERS = 24
+#: Most parameters for which draws are differentiated several at once, by order: registers run out, compilation grows.
+TILE_PARAMETERS = {1: 24, 2: 5}
 #: Whether scores written by hand run on several draws at once where they can.
 TILE_SCORES = True
 #: Words that a tape has at first.
@@ -106,11 +106,11 @@ def draw_reader(recipe: Recipe) -> Any:
 
 
 def _automatic_pass(recipe: Recipe) -> Any:
-    scores_alone = recipe.order == 1 or recipe.hessian is not None
-    if scores_alone and recipe.p > FORWARD_PARAMETERS:
+    order = 1 if recipe.hessian is not None else recipe.order
+    if order == 1 and recipe.p > FORWARD_PARAMETERS:
         return _reverse_pass(recipe)
-    form = _tile_form(recipe) if scores_alone else None
-    tiled = _none_done if form is None else tile_pass(form, recipe)
+    form = _tile_form(recipe, order)
+    tiled = _none_done if form is None else tile_pass(form, recipe, order)
     single = _nothing_from if form is not None and not form.diverges else _forward_pass(recipe)
 
     def automatic(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
@@ -130,11 +130,11 @@ def _nothing_from(theta, constants, draws, results, chunk, done, m):  # type: ig
     pass
 
 
-def _tile_form(recipe: Recipe) -> tiles.TileForm | None:
+def _tile_form(recipe: Recipe, order: int) -> tiles.TileForm | None:
     """How a density does several draws at once; what ``prepare`` makes would be eight times as long."""
-    if recipe.p > TILE_PARAMETERS or recipe.prepare is not None:
+    if recipe.p > TILE_PARAMETERS[order] or recipe.prepare is not None:
         return None
-    theta = Theta(Dual(recipe.p, draws=tiles.DRAWS), recipe.parameters, recipe.selected is not None)
+    theta = Theta(Dual(recipe.p, order, draws=tiles.DRAWS), recipe.parameters, recipe.selected is not None)
     return tiles.tile_form(recipe.logpdf, theta, scalar=recipe.scalar, kinds=tuple(map(_abi.kind_of, recipe.kinds)))
 
 

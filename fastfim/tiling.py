@@ -1,4 +1,4 @@
-"""Scores of a chunk by tiles: eight draws at once, as `fastfim.autodiff.tiles` compiles a density or a score.
+"""Derivatives of a chunk by tiles: eight draws at once, as `fastfim.autodiff.tiles` compiles a density or a score.
 
 Draws of several numbers lie one behind the other; a tile wants their first elements together, then their second ones,
 and so on. They are laid out so in memory of the pass, in squares of eight by eight.
@@ -16,14 +16,14 @@ from .autodiff import tiles
 from .kernels import UNWRITTEN, Recipe
 
 
-def tile_pass(form: tiles.TileForm, recipe: Recipe) -> Any:
+def tile_pass(form: tiles.TileForm, recipe: Recipe, order: int) -> Any:
     """Compiled ``f(theta, constants, draws, results, chunk, m)``: how many of m draws it has done from the first.
 
     All, or those before the first tile that diverged. A density whose draws cannot diverge does whole tiles: the room
     behind the last draw belongs to nobody.
     """
     tile, p, offset = tiles.DRAWS, recipe.p, _abi.offset
-    seeds = autodiff.seeds(recipe.parameters, p, 1, p, recipe.selected, tile)
+    seeds = autodiff.seeds(recipe.parameters, p, order, p, recipe.selected, tile)
     tile_of, attempt, store = _tile_of(recipe), tiles.attempt(form), tiles.store_tile
     unfilled, room = tile - 1 if form.diverges else 0, _jit.memory(_words(recipe))
 

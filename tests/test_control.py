@@ -20,7 +20,7 @@ def draws_of(rng, n, p):
 
 def pilot_of(scores, hessians):
     rows, columns = np.triu_indices(scores.shape[1])
-    return Pilot(scores[None], hessians[None, :, rows, columns], np.ones((1, len(scores))))
+    return Pilot(scores.T, hessians[:, rows, columns].T, np.ones(len(scores)))
 
 
 @pytest.mark.parametrize("p", [1, 2, 4, 12])
@@ -116,7 +116,7 @@ def test_scores_alone_are_controls_where_there_are_no_hessians():
     """
     rng = np.random.default_rng(5)
     scores = rng.exponential(size=(1, 10_000, 2)) - 1.0
-    found = fit(Pilot(scores, None, np.ones((1, 10_000))), "mc")
+    found = fit(Pilot(scores[0].T, None, np.ones(10_000)), "mc")
     np.testing.assert_allclose(found.values.sum(axis=1)[[0, 2]], 2.0, atol=0.5)
     sums = Sums(10_000, scores.sum(axis=1), np.einsum("kni,knj->kij", scores, scores))
     plain, controlled = sums.outer / 10_000, found.replicates(sums)

@@ -24,7 +24,8 @@ def form_of(likelihood, args=()):
 
 def single_draws(job, size):
     chunks = list(chunks_of(job, Block(0, 0, size)))
-    return [np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in ("draws", "logpdf", "scores")]
+    names = ("draws", "logpdf", "scores", "hessians")[: 2 + job.order]
+    return [np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in names]
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def one_by_one(monkeypatch):
 
     def run(job, sizes):
         with monkeypatch.context() as patch:
-            patch.setattr(passes, "TILE_PARAMETERS", 0)
+            patch.setattr(passes, "TILE_PARAMETERS", {1: 0, 2: 0})
             patch.setattr(passes, "TILE_SCORES", False)
             patch.setattr(kernels.store, "fetch", lambda depends_on, make: make().code())  # not what is on disk
             kernels._compiled.cache_clear()
@@ -64,14 +65,15 @@ TILED = {
 }
 
 
+@pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("name", TILED)
-def test_tiles_give_the_scores_of_single_draws(name, one_by_one):
+def test_tiles_give_the_derivatives_of_single_draws(name, order, one_by_one):
     case = CASES[name][0]
     form = form_of(catalogue[name], case.args)
     assert form is not None
     assert form.diverges is TILED[name]
     model = catalogue[name].bind(case.args)
-    assert_same(Job(model, model.theta(case.theta), 0, 1), one_by_one, 333)
+    assert_same(Job(model, model.theta(case.theta), 0, order), one_by_one, 333)
 
 
 # ---------------------------------------------------------------- branches
@@ -117,16 +119,17 @@ def normal(logpdf, **given):
     return Likelihood(sample_normal, logpdf, parameters=("loc", "scale"), **given)
 
 
+@pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize(
     ("logpdf", "diverges"),
     [(logpdf_two_sided, True), (logpdf_where, False), (logpdf_bounded, True), (logpdf_loop, True)],
     ids=lambda v: getattr(v, "__name__", str(v)),
 )
-def test_draws_that_disagree_are_done_one_by_one(logpdf, diverges, one_by_one):
+def test_draws_that_disagree_are_done_one_by_one(logpdf, diverges, order, one_by_one):
     likelihood = normal(logpdf)
     assert form_of(likelihood).diverges is diverges
     model = likelihood.bind()
-    assert_same(Job(model, model.theta((0.3, 1.2)), 0, 1), one_by_one, 333)
+    assert_same(Job(model, model.theta((0.3, 1.2)), 0, order), one_by_one, 333)
 
 
 def test_one_by_one_only_from_the_first_tile_that_diverged(one_by_one):
@@ -193,12 +196,12 @@ def _kernel(x, loc, scale):
 
 
 @pytest.mark.parametrize("logpdf", [logpdf_slices, logpdf_local_array, logpdf_helper], ids=lambda f: f.__name__)
-@pytest.mark.parametrize("size", [5, 19])
-def test_draws_that_are_vectors(logpdf, size, one_by_one):
+@pytest.mark.parametrize(("size", "order"), [(5, 1), (19, 1), (19, 2)])
+def test_draws_that_are_vectors(logpdf, size, order, one_by_one):
     likelihood = Likelihood(sample_pair, logpdf, parameters=("loc", "scale"), size=size)
     assert form_of(likelihood) is not None
     model = likelihood.bind()
-    assert_same(Job(model, model.theta((0.3, 1.2)), 0, 1), one_by_one, 100)
+    assert_same(Job(model, model.theta((0.3, 1.2)), 0, order), one_by_one, 100)
 
 
 WEIGHTS = np.array([1.0, 2.0, 0.5])

@@ -14,9 +14,9 @@ The propagation itself is the chain rule to second order.  For ``z = f(x_1, ...,
 so a row of the Hessian costs one multiple of each argument's gradient.
 
 ``Dual(n, draws=8)`` holds eight draws at once, a *tile*: value and each lane of the gradient are vectors of eight, so
-that a function of one draw runs, unchanged, on eight.  With ``n = 0`` it is eight plain numbers, the data.  Tiles have
-no Hessians: those of eight parameters took 4 s to compile.  Source: Griewank and Walther, *Evaluating
-Derivatives* (2008), chapters 3 and 13.
+that a function of one draw runs, unchanged, on eight.  With ``n = 0`` it is eight plain numbers, the data.
+
+Source: Griewank and Walther, *Evaluating Derivatives* (2008), chapters 3 and 13.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Dual(Active):
         """``(row, chunk)`` of the Hessian blocks that are kept: those that reach the diagonal or lie right of it."""
         if self.order < 2:
             return []
-        ends = [start + width for start, width in self.chunks]
+        ends = [start + (width if self.draws == 1 else 1) for start, width in self.chunks]
         return [(i, c) for i in range(self.rows) for c, end in enumerate(ends) if end > i]
 
     @property
@@ -258,4 +258,4 @@ def _along(e: Emitter, active: Sequence[Parts], upper: dict[Any, Any], a: int, i
     """How the first partial with respect to argument ``a`` changes along lane ``i`` (``None``: not at all)."""
     pairs = [(upper[min(a, b), max(a, b)], b) for b in range(len(active))]
     terms = [(coefficient, active[b].lane(e, i)) for coefficient, b in pairs if coefficient is not None]
-    return combine(e, terms, 1) if terms else None
+    return combine(e, terms, active[0].kind.draws) if terms else None

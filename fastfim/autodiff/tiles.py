@@ -202,13 +202,17 @@ def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
 
 @intrinsic
 def store_tile(typing_context: Any, d: Any, densities: Any, gradients: Any, stride: Any) -> Any:
-    """Store the values of a tile at ``densities``, derivatives along lane i at ``gradients + i stride``."""
+    """Store the values of a tile at ``densities``, derivatives along lane i at ``gradients + i stride``.
+
+    Of order 2 the upper triangle of the Hessian follows, row by row.
+    """
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         number, densities, gradients, stride = args
         parts = unpack(Emitter(context, builder), d, number)
-        places = [builder.gep(gradients, [builder.mul(stride, index_constant(i))]) for i in range(d.n)]
-        for place, vector in zip([densities, *places], [parts.value, *parts.gradient], strict=True):
+        derivatives = [*parts.gradient, *parts.hessian]
+        places = [builder.gep(gradients, [builder.mul(stride, index_constant(k))]) for k in range(len(derivatives))]
+        for place, vector in zip([densities, *places], [parts.value, *derivatives], strict=True):
             builder.store(vector.ir, builder.bitcast(place, _VECTOR.as_pointer()), align=8)
         return context.get_dummy_value()
 
