@@ -10,10 +10,10 @@ for nothing else, so that they are independent of the draws they meet, and the e
 linear in the sums that a run keeps anyway, it costs nothing but the Hessian.
 
 Up to `FULL_UP_TO` parameters every entry is regressed on all controls, beyond only entry (i, j) on [s_i, s_j, D_ij];
-without a Hessian it is Y_ij that is regressed, on [s_i, s_j]. The controls are often collinear (in an exponential family
-N is constant; supports are discrete; for t, N itself is a combination of them). Hence a least-squares solution with a
-relative cut-off: directions that the pilot cannot tell apart get no coefficient. It is found from inner products, for
-all entries and points at once, with a step of refinement for the digits that these lose.
+without a Hessian it is Y_ij that is regressed, on [s_i, s_j]. The controls are often collinear (in an exponential
+family N is constant; supports are discrete; for t, N itself is a combination of them). Hence a least-squares solution
+with a relative cut-off: directions that the pilot cannot tell apart get no coefficient. It is found from inner
+products, for all entries and points at once, with a step of refinement for the digits that these lose.
 
 >>> rng = np.random.default_rng(0)
 >>> x = rng.normal(size=(1, 500))                    # location of a normal: s = x, N = 1

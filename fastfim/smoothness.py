@@ -134,6 +134,6 @@ def _secants(
     scores = np.concatenate([np.swapaxes(part.scores, 1, 2) for part in parts], axis=2)
     densities = np.concatenate([part.logpdf for part in parts], axis=1)
     far, near, far_back, near_back = np.moveaxis(scores.reshape(len(which), 4, job.p, -1), 1, 0)
-    left: NDArray[np.bool_] = np.isneginf(densities).reshape(len(which), 4, -1).any(axis=1)
+    left = np.asarray(np.isneginf(densities).reshape(len(which), 4, -1).any(axis=1))
     width = 2.0 * steps[:, None, None]
     return ((far - far_back) / width, 2.0 * (near - near_back) / width), left
