@@ -100,8 +100,8 @@ class Layout:
         return self.p + self.pairs * self.order + 2
 
     def workspace(self, blocks: int = 1) -> NDArray[np.float64]:
-        """An empty ``work``, one row a block."""
-        return np.empty((blocks, self.chunk * self.words_a_draw))
+        """A ``work`` yet to be filled, one row a block."""
+        return streams.aligned_zeros(blocks * self.chunk * self.words_a_draw).reshape(blocks, -1)
 
     def read(self, work: NDArray[np.float64], count: int) -> Chunk:
         """Copy the first ``count`` draws of the chunk that each block left in its row of ``work``."""

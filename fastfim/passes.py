@@ -15,6 +15,7 @@ from numba import carray
 
 from . import _abi, _jit, autodiff, streams
 from .autodiff import Dual, Theta, reverse, tiles
+from .drawing import tile_draws
 from .kernels import UNWRITTEN, Recipe
 from .tiling import score_pass, tile_pass
 
@@ -47,6 +48,9 @@ def draw_pass(recipe: Recipe) -> Any:
     """Compiled ``f(rng, theta, args, draws, weights, m)``: the first m draws of a chunk, and their weights if any."""
     if recipe.sample is None:
         return _jit.inner(lambda rng, point, args, draws, weights, m: None)
+    by_tiles = tile_draws(recipe)
+    if by_tiles is not None:
+        return _jit.inner(lambda rng, point, args, draws, weights, m: by_tiles(rng, point, args, draws, m))
     draw, next_point, draw_weight = autodiff.plain(recipe.sample), streams.next_point, streams.draw_weight
     weighted = recipe.weighted
 

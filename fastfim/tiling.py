@@ -87,7 +87,7 @@ def _tile_of(recipe: Recipe) -> Any:
         source, target = offset(address(draws), i * size), aligned(memory)
         elements = carray(target, (size, tile))
         for j in range(0, size - tile + 1, tile):
-            transpose(offset(source, j), size, offset(target, tile * j))
+            transpose(offset(source, j), size, offset(target, tile * j), tile)
         for j in range(size - size % tile, size):
             for k in range(tile):
                 elements[j, k] = draws[i + k, j]

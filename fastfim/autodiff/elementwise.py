@@ -272,9 +272,16 @@ def _for_duals(choose: Any, entry: Any) -> Any:
 _register_operators()
 
 
-@stands_in_for(np.where)
+def _are_numbers(*kinds: Any) -> bool:
+    return len(kinds) == 3 and all(dimensions(kind) == 0 for kind in kinds)
+
+
+@stands_in_for(np.where, plain=_are_numbers)
 def where(a: Any, b: Any, c: Any) -> Any:
-    """``np.where`` of a condition and two numbers, or of arrays of them."""
+    """``np.where`` of a condition and two numbers, or of arrays of them.
+
+    Of plain numbers too: Numba would make an array of the one number, on the heap, in a hundred nanoseconds.
+    """
 
     def choose(a: Any, b: Any, c: Any) -> Any:
         return b if a else c

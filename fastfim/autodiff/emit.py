@@ -148,10 +148,12 @@ class Value:
         return self.emitter.compare("!=", self, other)
 
     def __and__(self, other: Value) -> Value:
-        return Value(self.emitter, self.emitter.builder.and_(self.ir, other.ir))
+        a, b = self.emitter.broadcast(self, other)
+        return Value(self.emitter, self.emitter.builder.and_(a.ir, b.ir))
 
     def __or__(self, other: Value) -> Value:
-        return Value(self.emitter, self.emitter.builder.or_(self.ir, other.ir))
+        a, b = self.emitter.broadcast(self, other)
+        return Value(self.emitter, self.emitter.builder.or_(a.ir, b.ir))
 
     def __invert__(self) -> Value:
         return Value(self.emitter, self.emitter.builder.not_(self.ir))

@@ -49,7 +49,7 @@ from fastfim.autodiff.number import REAL, Active
 from fastfim.autodiff.numerics.inversion import invert
 from fastfim.autodiff.operations import Operation
 from fastfim.autodiff.seeds import value
-from fastfim.autodiff.vectors import UNBOXED, element_type, is_matrix, stands_in_for
+from fastfim.autodiff.vectors import UNBOXED, anything, element_type, is_matrix, stands_in_for
 
 SlogdetResult = namedtuple("SlogdetResult", ("sign", "logabsdet"))
 
@@ -87,7 +87,7 @@ def _plain_inverse(a: Any) -> Any:
 # ---------------------------------------------------------------- Cholesky
 
 
-@stands_in_for(np.linalg.cholesky, plain=True)
+@stands_in_for(np.linalg.cholesky, plain=anything)
 def cholesky(a: Any) -> Any:
     """``np.linalg.cholesky``: the lower triangular L with L L^T = a; reads the lower triangle of a."""
     dtype: Any = result_dtype(None, (a,))
@@ -119,7 +119,7 @@ def _remainder(a: Any, lower: Any, i: Any, j: Any) -> Any:
 # ---------------------------------------------------------------- systems
 
 
-@stands_in_for(np.linalg.solve, plain=True)
+@stands_in_for(np.linalg.solve, plain=anything)
 def solve(a: Any, b: Any) -> Any:
     """``np.linalg.solve`` for one right-hand side, or several as columns."""
     dtype: Any = result_dtype(None, (a, b))
@@ -145,7 +145,7 @@ def solve(a: Any, b: Any) -> Any:
     return several if is_matrix(b) else one if element_type(b) else None
 
 
-@stands_in_for(np.linalg.inv, plain=True)
+@stands_in_for(np.linalg.inv, plain=anything)
 def inv(a: Any) -> Any:
     """``np.linalg.inv``."""
     dtype: Any = result_dtype(None, (a,))
@@ -231,7 +231,7 @@ def _newton(a: Any, x: Any, steps: Any) -> None:
 def _log_det_change(a: Any, inverse: Any) -> Any: ...
 
 
-@stands_in_for(np.linalg.slogdet, plain=True)
+@stands_in_for(np.linalg.slogdet, plain=anything)
 def slogdet(a: Any) -> Any:
     """``np.linalg.slogdet``: sign and logarithm of the absolute value of the determinant."""
 
@@ -242,7 +242,7 @@ def slogdet(a: Any) -> Any:
     return sign_and_logarithm if is_matrix(a) and _holds_numbers(a) else None
 
 
-@stands_in_for(np.linalg.det, plain=True)
+@stands_in_for(np.linalg.det, plain=anything)
 def det(a: Any) -> Any:
     """``np.linalg.det``."""
 

@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
+from llvmlite import ir
 from numba import types
 from numba.core.typeconv import Conversion
 from numba.extending import lower_cast
 
-from fastfim.autodiff.emit import Emitter, Value
+from fastfim.autodiff.emit import DOUBLE, Emitter, Value
+from fastfim.autodiff.masks import Mask
 from fastfim.autodiff.rules import Entry, Partial
 
 REAL = (types.Float, types.Integer, types.Boolean)
@@ -124,7 +126,14 @@ class Active(types.Type):  # type: ignore[misc]
         return self.constant(e, number.value)
 
     def _takes(self, other: types.Type) -> bool:
-        return isinstance(other, REAL) or (self.data is not None and other == self.data)
+        several = self.data is not None and other in (self.data, Mask(self.draws))
+        return several or isinstance(other, REAL)
+
+
+class Source(types.Type):  # type: ignore[misc]
+    """An argument whose methods give active numbers of one type, as a `Theta` gives its elements."""
+
+    dual: Active
 
 
 def joint(kinds: Iterable[Any]) -> Active | None:
@@ -140,6 +149,13 @@ def number_to_active(context: Any, builder: Any, source: Any, target: Active, nu
     """A plain number where an active one is wanted."""
     e = Emitter(context, builder)
     return target.constant(e, Value(e, context.cast(builder, number, source, types.float64))).pack(e)
+
+
+@lower_cast(Mask, Active)
+def mask_to_active(context: Any, builder: Any, source: Mask, target: Active, mask: Any) -> Any:
+    """Truth values as numbers: 1 and 0."""
+    e = Emitter(context, builder)
+    return target.constant(e, Value(e, builder.uitofp(mask, ir.VectorType(DOUBLE, source.draws)))).pack(e)
 
 
 @lower_cast(Active, Active)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import operator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,14 +49,14 @@ class Operation:
     loc
         The place, for messages.
     always
-        Whether ``vector`` serves every call, also where nothing carries derivatives.
+        For arguments of which types ``vector`` also serves where nothing carries derivatives (``None``: of none).
     """
 
     function: Any
     entry: Entry | None
     vector: Any
     loc: Any
-    always: bool = False
+    always: Callable[..., bool] | None = None
 
 
 class OperationType(types.Callable, types.Opaque):  # type: ignore[misc]
@@ -120,7 +121,8 @@ def resolve(context: Any, operation: Operation, args: tuple[Any, ...], kws: dict
     active = any(isinstance(a, Active) for a in kinds)
     with_array = any(isinstance(a, types.Array) for a in kinds)
     masked = any(isinstance(a, Mask) for a in kinds) and operation.entry is None
-    whole = operation.always or masked or any(map(is_vector, kinds))
+    always = operation.always is not None and operation.always(*kinds)
+    whole = always or masked or any(map(is_vector, kinds))
     if whole or (active and (operation.entry is None or with_array)):
         return _resolve_vector(context, operation, args, kws)
     if active:

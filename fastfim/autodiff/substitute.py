@@ -31,7 +31,7 @@ from fastfim.autodiff.activity import NEW_METHODS, Activity
 from fastfim.autodiff.callgraph import is_library, python_function, reachable
 from fastfim.autodiff.elementwise import IN_PLACE, over_elements
 from fastfim.autodiff.errors import Refused
-from fastfim.autodiff.number import Active, joint
+from fastfim.autodiff.number import Active, Source, joint
 from fastfim.autodiff.operations import Operation
 from fastfim.autodiff.reverse import accumulate
 from fastfim.autodiff.reverse.sums import appending
@@ -59,7 +59,7 @@ def dual_inside(kind: Any) -> Active | None:
     """The active type that an argument's type contains."""
     if isinstance(kind, Active):
         return kind.stored
-    if isinstance(kind, Theta):
+    if isinstance(kind, Theta | Source):
         return kind.dual
     if isinstance(kind, (types.Array, types.List)):
         return dual_inside(kind.dtype)
@@ -165,7 +165,7 @@ class Substitution:
     def _operation(self, function: Any, loc: Any) -> Operation:
         entry: Entry | None = self.table.get(function)
         vector = VECTOR.get(function) or over_elements(function, entry)
-        return Operation(function, entry, vector, loc, function in ALWAYS)
+        return Operation(function, entry, vector, loc, ALWAYS.get(function))
 
     def _replace_squares(self, activity: Activity) -> None:
         """``z * z`` is a function of one number, of which a tape knows nothing."""

@@ -37,7 +37,8 @@ from fastfim import _jit
 from fastfim.autodiff.active import active
 from fastfim.autodiff.dual import Dual, unpack
 from fastfim.autodiff.emit import DOUBLE, LANE, Emitter, Value
-from fastfim.autodiff.masks import Diverged
+from fastfim.autodiff.masks import Diverged, Mask
+from fastfim.autodiff.number import Source
 from fastfim.autodiff.theta import Theta, index_constant
 
 #: Draws in a tile: one register of AVX-512, two of AVX2.
@@ -45,7 +46,9 @@ DRAWS = 8
 #: Bytes that vectors of a tile like to lie on multiples of.
 ALIGNMENT = 8 * DRAWS
 
-DATA = Dual(0, draws=DRAWS)
+DATA, MASK = Dual(0, draws=DRAWS), Mask(DRAWS)
+#: Parameters without derivatives.
+PLAIN = types.Array(types.float64, 1, "C", readonly=True)
 #: A vector for each draw of a tile.
 VECTORS = types.Array(DATA, 1, "C")
 _VECTOR = ir.VectorType(DOUBLE, DRAWS)
@@ -79,15 +82,24 @@ def tile_form(density: Any, theta: Theta, *, scalar: bool, kinds: Sequence[Any])
 
 def plain_form(function: Any, *, scalar: bool, kinds: Sequence[Any]) -> TileForm | None:
     """Compile ``function(x, theta, out, *args)`` of plain parameters, which fills a vector for each draw of a tile."""
-    theta = types.Array(types.float64, 1, "C", readonly=True)
-    return _form(function, (_data(scalar), theta, VECTORS, *kinds), types.none)
+    return _form(function, (_data(scalar), PLAIN, VECTORS, *kinds), types.none)
+
+
+def sampler_form(sample: Any, rng: Source, *, scalar: bool, kinds: Sequence[Any]) -> TileForm | None:
+    """Compile ``sample(rng, theta, *args)``, or where a draw is a vector, ``sample(rng, theta, x, *args)``.
+
+    ``rng`` is the type of what gives plain numbers for all draws of a tile; the parameters are plain, too.
+    """
+    if scalar:
+        return _form(sample, (rng, PLAIN, *kinds), DATA, MASK)
+    return _form(sample, (rng, PLAIN, VECTORS, *kinds), types.none)
 
 
 def _data(scalar: bool) -> Any:
     return DATA if scalar else VECTORS.copy(readonly=True)
 
 
-def _form(function: Any, arguments: tuple[Any, ...], result: Any) -> TileForm | None:
+def _form(function: Any, arguments: tuple[Any, ...], *results: Any) -> TileForm | None:
     compiled = active(function)
     try:
         compiled.compile(arguments)
@@ -96,7 +108,7 @@ def _form(function: Any, arguments: tuple[Any, ...], result: Any) -> TileForm | 
     found = compiled.overloads[arguments]
     code = found.library.get_llvm_str()
     diverges = Diverged.__name__ in code
-    if found.signature.return_type != result or (diverges and "NRT_MemInfo_alloc" in code):
+    if found.signature.return_type not in results or (diverges and "NRT_MemInfo_alloc" in code):
         return None
     return TileForm(compiled, diverges)
 
@@ -141,6 +153,19 @@ def number_tile(typing_context: Any, draws: Any) -> Any:
 
 
 @intrinsic
+def store_numbers(typing_context: Any, numbers: Any, place: Any) -> Any:
+    """Store plain numbers, or truth values as 1 and 0, of `DRAWS` draws at a pointer."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        number = context.cast(builder, args[0], numbers, DATA)
+        vector = unpack(Emitter(context, builder), DATA, number).value
+        builder.store(vector.ir, builder.bitcast(args[1], _VECTOR.as_pointer()), align=8)
+        return context.get_dummy_value()
+
+    return types.none(numbers, _POINTER), generate
+
+
+@intrinsic
 def vector_tile(typing_context: Any, elements: Any, size: Any) -> Any:
     """An array over ``elements``, where `DRAWS` draws of length ``size`` lie element by element."""
 
@@ -166,21 +191,21 @@ def aligned(typing_context: Any, memory: Any) -> Any:
 
 
 @intrinsic
-def transpose_square(typing_context: Any, source: Any, step: Any, target: Any) -> Any:
-    """Rows of `DRAWS` numbers, ``step`` apart, to columns: ``target[DRAWS j + k] = source[step k + j]``."""
+def transpose_square(typing_context: Any, source: Any, step: Any, target: Any, stride: Any) -> Any:
+    """Rows of `DRAWS` numbers, ``step`` apart, to columns: ``target[stride j + k] = source[step k + j]``."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        source, step, target = args
+        source, step, target, stride = args
         rows = []
         for k in range(DRAWS):
             row = builder.gep(source, [builder.mul(step, index_constant(k))])
             rows.append(builder.load(builder.bitcast(row, _VECTOR.as_pointer()), align=8))
         for j, column in enumerate(_transposed(builder, rows)):
-            place = builder.bitcast(builder.gep(target, [index_constant(DRAWS * j)]), _VECTOR.as_pointer())
+            place = builder.bitcast(builder.gep(target, [builder.mul(stride, index_constant(j))]), _VECTOR.as_pointer())
             builder.store(column, place, align=8)
         return context.get_dummy_value()
 
-    return types.none(_POINTER, types.intp, _POINTER), generate
+    return types.none(_POINTER, types.intp, _POINTER, types.intp), generate
 
 
 def _transposed(builder: Any, rows: list[Any]) -> list[Any]:

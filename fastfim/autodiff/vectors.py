@@ -32,12 +32,17 @@ UNBOXED: dict[str, Any] = _jit.INNER
 
 #: The stand-in of each NumPy function or builtin.
 VECTOR: dict[Any, Any] = {}
-#: Functions whose stand-in also serves where nothing carries derivatives.
-ALWAYS: set[Any] = set()
+#: Functions whose stand-in also serves where nothing carries derivatives, for arguments of these types.
+ALWAYS: dict[Any, Callable[..., bool]] = {}
 
 
-def stands_in_for(*functions: Any, plain: bool = False) -> Callable[[Any], Any]:
-    """Make the decorated overload the stand-in of ``functions``; with ``plain`` for plain numbers too."""
+def anything(*kinds: Any) -> bool:
+    """For arguments of any types."""
+    return True
+
+
+def stands_in_for(*functions: Any, plain: Callable[..., bool] | None = None) -> Callable[[Any], Any]:
+    """Make the decorated overload the stand-in of ``functions``; of plain numbers too where ``plain(*types)``."""
 
     def register(choose: Any) -> Any:
         def stand_in() -> None: ...
@@ -45,7 +50,7 @@ def stands_in_for(*functions: Any, plain: bool = False) -> Callable[[Any], Any]:
         stand_in.__name__ = stand_in.__qualname__ = choose.__name__
         overload(stand_in, jit_options=UNBOXED)(choose)
         VECTOR.update(dict.fromkeys(functions, stand_in))
-        ALWAYS.update(functions if plain else ())
+        ALWAYS.update(dict.fromkeys(functions, plain) if plain else {})
         return choose
 
     return register
@@ -369,7 +374,7 @@ def view(a: Any, dtype: Any) -> Any:
 view.__module__ = "numpy.ndarray"  # what a user may have written
 
 
-@stands_in_for(view, plain=True)
+@stands_in_for(view, plain=anything)
 def plain_view(a: Any, dtype: Any) -> Any:
     """The method, of plain numbers alone."""
 

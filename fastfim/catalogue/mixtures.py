@@ -26,7 +26,7 @@ def _normal_mixture_sample(rng: Any, theta: Any) -> Any:
     first = rng.random() < weight
     # one normal for either component: every draw takes two coordinates of a quasi-random point
     z = rng.standard_normal()
-    return loc1 + scale1 * z if first else loc2 + scale2 * z
+    return np.where(first, loc1 + scale1 * z, loc2 + scale2 * z)
 
 
 def _normal_mixture_logpdf(x: Any, theta: Any) -> Any:

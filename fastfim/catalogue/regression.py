@@ -41,7 +41,7 @@ def _logistic_regression_sample(rng: Any, theta: Any, y: Any, X: Any) -> None:
             eta += X[i, j] * theta[j]
         odds = exp(-abs(eta))
         rare = rng.random() * (1.0 + odds) < odds
-        y[i] = 1.0 if rare == (eta < 0.0) else 0.0
+        y[i] = np.where(rare, 1.0, 0.0) if eta < 0.0 else np.where(rare, 0.0, 1.0)
 
 
 def _logistic_regression_logpmf(y: Any, theta: Any, X: Any) -> Any:

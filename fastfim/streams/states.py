@@ -93,6 +93,8 @@ POINT_WORDS = TABLES_AT + TABLE_WORDS
 #: Kinds of streams, and how many cursors they have.
 KINDS = {"mc": CURSORS, "rqmc": POINT_CURSORS}
 
+# Words of a line of the cache.
+_LINE = 8
 # Constants of `numpy.random.SeedSequence`.
 _POOL, _MASK = 4, 0xFFFFFFFF
 _INIT_A, _MULT_A = 0x43B0D7E5, 0x931E8875
@@ -156,10 +158,17 @@ def new_state(kind: str) -> NDArray[np.float64]:
     """Memory for the state of any stream of this kind; a seed is still to come."""
     check_kind(kind)
     if kind == "mc":
-        return np.zeros(WORDS)
-    state = np.zeros(POINT_WORDS)
+        return aligned_zeros(WORDS)
+    state = aligned_zeros(POINT_WORDS)
     state[DIRECTIONS_AT:COLUMNS_AT] = _packed_directions()
     return state
+
+
+def aligned_zeros(words: int) -> NDArray[np.float64]:
+    """Zeros that begin where a line of the cache does: no vector of a buffer then lies in two, which costs twice."""
+    memory = np.zeros(words + _LINE)
+    first = -(memory.ctypes.data // memory.itemsize) % _LINE
+    return memory[first : first + words]
 
 
 def check_kind(kind: str) -> None:

@@ -85,7 +85,9 @@ class Stream(types.Type):  # type: ignore[misc]
 
 
 @register_model(Stream)
-class _StreamModel(models.StructModel):  # type: ignore[misc]
+class StreamModel(models.StructModel):  # type: ignore[misc]
+    """A state, and its cursors while it is open; also of other types that take from a stream."""
+
     def __init__(self, manager: Any, stream: Stream) -> None:
         members = [("state", _POINTER), ("cursors", types.CPointer(types.int64))]
         super().__init__(manager, stream, members)
@@ -339,6 +341,39 @@ def _state_from(typingctx: Any, rng: Any, word: Any) -> Any:
         return builder.gep(state, [args[1]])
 
     return _POINTER(rng, types.int64), codegen
+
+
+@inline
+def next_uniforms(rng: Any, count: int) -> Any:
+    """Pointer to the next ``count`` uniforms, neighbours in the buffer; what is left of it is dropped if too short."""
+    i = _cursor(rng, _UNIFORM)
+    if i + count > BUFFER:
+        refill_uniforms(_state(rng))
+        i = 0
+    _set_cursor(rng, _UNIFORM, i + count)
+    return _state_from(rng, UNIFORMS_AT + i)
+
+
+@inline
+def next_normals(rng: Any, count: int) -> Any:
+    """The same of normals."""
+    i = _cursor(rng, _NORMAL)
+    if i + count > BUFFER:
+        refill_normals(_state(rng))
+        i = 0
+    _set_cursor(rng, _NORMAL, i + count)
+    return _state_from(rng, NORMALS_AT + i)
+
+
+@inline
+def next_exponentials(rng: Any, count: int) -> Any:
+    """The same of exponentials."""
+    i = _cursor(rng, _EXPONENTIAL)
+    if i + count > BUFFER:
+        refill_exponentials(_state(rng))
+        i = 0
+    _set_cursor(rng, _EXPONENTIAL, i + count)
+    return _state_from(rng, EXPONENTIALS_AT + i)
 
 
 @inline

@@ -1,0 +1,222 @@
+"""Samplers that make eight draws at once, against their slow twin: the same source, draw by draw, in plain Python."""
+
+from __future__ import annotations
+
+from math import exp
+
+import numpy as np
+import pytest
+from oracles import CASES
+
+from fastfim import Likelihood, drawing, real
+from fastfim.catalogue import catalogue
+from fastfim.kernels import Block, Job, chunks_of, recipe_of
+from fastfim.streams import VARIATES, initial_state
+from fastfim.streams.lanes import fill_exponentials, fill_normals, fill_uniforms
+from fastfim.streams.states import BUFFER, GENERATOR_WORDS
+
+TILE = 8
+FILL = {"random": fill_uniforms, "standard_normal": fill_normals, "standard_exponential": fill_exponentials}
+
+
+class Tiles:
+    """What tile after tile of a stream takes: eight neighbours of a buffer for each call."""
+
+    def __init__(self, seed):
+        self.lanes = initial_state(seed, 0, 0)[:GENERATOR_WORDS].view(np.uint64).copy()
+        self.left = {name: np.empty(0) for name in FILL}
+        self.taken = []
+
+    def take(self, name):
+        if not len(self.left[name]):
+            self.left[name] = np.empty(BUFFER)
+            FILL[name](self.lanes, self.left[name])
+        eight, self.left[name] = np.split(self.left[name], [TILE])
+        return eight
+
+
+class OneOfEight:
+    """The ``rng`` of one draw of a tile: its share of what each call takes."""
+
+    def __init__(self, tiles, lane):
+        self.tiles, self.lane, self.calls = tiles, lane, 0
+
+    def __getattr__(self, name):
+        if name not in FILL:
+            return lambda *args, **kwargs: VARIATES[name](self, *args, **kwargs)
+        return lambda: self._take(name)
+
+    def _take(self, name):
+        if self.calls == len(self.tiles.taken):
+            self.tiles.taken.append(self.tiles.take(name))
+        self.calls += 1
+        return self.tiles.taken[self.calls - 1][self.lane]
+
+
+def twin(model, theta, count, seed):
+    tiles, draws = Tiles(seed), []
+    args = (
+        model.args if model.likelihood.prepare is None else (*model.args, model.likelihood.prepare(theta, *model.args))
+    )
+    for i in range(count):
+        if i % TILE == 0:
+            tiles.taken.clear()
+        rng = OneOfEight(tiles, i % TILE)
+        if model.likelihood.scalar:
+            draws.append([float(model.likelihood.sample(rng, theta, *args))])
+        else:
+            draws.append(np.zeros(model.size))
+            model.likelihood.sample(rng, theta, draws[-1], *args)
+    return np.array(draws)
+
+
+def drawn(model, theta, count, seed):
+    chunks = chunks_of(Job(model, theta, seed, 1), Block(0, 0, count))
+    return np.concatenate([chunk.draws for chunk in chunks])
+
+
+def in_tiles(model):
+    return drawing.tile_draws(recipe_of(model, 1, "mc")) is not None
+
+
+def assert_same(likelihood, theta, args=(), count=333):
+    model = likelihood.bind(args)
+    theta = model.theta(theta)
+    assert in_tiles(model)
+    expected = twin(model, theta, count, seed=5)
+    np.testing.assert_allclose(drawn(model, theta, count, 5), expected, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", ["norm", "weibull_min", "gumbel_r", "normal_mixture", "logistic_regression", "ar1"])
+def test_built_in_samplers_make_eight_draws_at_once(name):
+    case = CASES[name][0]
+    assert_same(catalogue[name], case.theta, case.args)
+
+
+def logpdf(x, theta):
+    return -0.5 * (x - theta[0]) ** 2
+
+
+def scalar(sample):
+    return Likelihood(sample, logpdf, parameters=("a",), domain=real)
+
+
+def vector(sample, **options):
+    return Likelihood(sample, lambda x, theta, *args: -0.5 * (x[0] - theta[0]) ** 2, parameters=("a",), **options)
+
+
+ARGUMENTS = {
+    "uniform": "-1.0, theta[0]",
+    "normal": "theta[0], 2.0",
+    "lognormal": "theta[0], 0.5",
+    "exponential": "theta[0]",
+    "standard_cauchy": "",
+    "laplace": "theta[0], 2.0",
+    "logistic": "theta[0], 2.0",
+    "gumbel": "theta[0], scale=2.0",
+    "rayleigh": "theta[0]",
+    "weibull": "theta[0]",
+    "pareto": "theta[0]",
+    "power": "theta[0]",
+}
+
+
+@pytest.mark.parametrize("method", drawing.METHODS)
+def test_every_method(method):
+    assert_same(scalar(eval(f"lambda rng, theta: rng.{method}({ARGUMENTS[method]})")), (1.5,))
+
+
+def draw_step(rng, x, i, scale):
+    x[i] = x[i - 1] + scale * rng.standard_normal()
+
+
+def sample_helped(rng, theta, x, loads):
+    """A helper, a local array, a product of a matrix and a vector of drawn numbers, a truth value as a number."""
+    x[0] = theta[0]
+    draw_step(rng, x, 1, 2.0)
+    z = np.empty(3)
+    for i in range(3):
+        z[i] = rng.exponential()
+    x[2:5] = loads @ z
+    x[5] = rng.random() < 1 / (1 + exp(-x[1]))
+    x[6] = np.where(x[1] > 0, max(x[2], 1.0), abs(x[1]))
+
+
+def test_helpers_arrays_products_and_truth_values():
+    loads = np.arange(9.0).reshape(3, 3)
+    assert_same(vector(sample_helped, size=7), (0.3,), (loads,))
+
+
+def sample_prepared(rng, theta, x, T, factor):
+    for t in range(T):
+        x[t] = factor[t] * rng.standard_normal()
+
+
+def test_what_is_prepared_is_plain():
+    def prepare(theta, T):
+        factor = np.empty(T)
+        for t in range(T):
+            factor[t] = theta[0] + t
+        return factor
+
+    likelihood = Likelihood(
+        sample_prepared,
+        lambda x, theta, T, factor: -0.5 * (x[0] / factor[0]) ** 2,
+        parameters=("a",),
+        size=lambda T: T,
+        prepare=prepare,
+    )
+    assert_same(likelihood, (0.3,), (11,))
+
+
+def test_truth_values_are_draws():
+    assert_same(scalar(lambda rng, theta: rng.random() < theta[0]), (0.3,))
+
+
+def test_draws_do_not_depend_on_how_many_follow():
+    model = catalogue["ar1"].bind((5,))
+    theta = model.theta((0.5, 0.6, 1.0))
+    many = drawn(model, theta, 700, seed=1)
+    for count in (1, 7, 8, 257, 699):
+        np.testing.assert_array_equal(drawn(model, theta, count, seed=1), many[:count])
+
+
+def test_what_is_not_filled_is_seen():
+    def sample(rng, theta, x):
+        x[0] = rng.normal()
+
+    model = vector(sample, size=9).bind(())
+    assert in_tiles(model)
+    assert np.isnan(drawn(model, model.theta((0.0,)), 20, seed=1)[:, 1:]).all()
+
+
+def rejects(rng, theta):
+    x = rng.normal()
+    while x < 0:
+        x = rng.normal()
+    return x
+
+
+def branches(rng, theta):
+    return 1.0 if rng.random() < 0.5 else rng.normal()
+
+
+def counts(rng, theta):
+    return rng.poisson(theta[0])
+
+
+def indexes(rng, theta):
+    return np.array([1.0, 2.0])[int(2 * rng.random())]
+
+
+@pytest.mark.parametrize("sample", [rejects, branches, counts, indexes], ids=lambda sample: sample.__name__)
+def test_draws_that_part_are_made_one_by_one(sample):
+    model = scalar(sample).bind(())
+    assert not in_tiles(model)
+    draws = drawn(model, model.theta((1.0,)), 400, seed=1)
+    assert len(np.unique(draws)) > 1
+    assert np.isfinite(draws).all()
+
+
+def test_quasi_random_draws_are_made_one_by_one():
+    assert drawing.tile_draws(recipe_of(catalogue["norm"].bind(()), 1, "rqmc")) is None
