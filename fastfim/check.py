@@ -7,7 +7,8 @@ Most wrong Fisher matrices come from a wrong model, not from noise. `check` asks
 - *normalization*: does the density add up to one, whatever theta? (`fastfim.checking.cells`)
 - *distribution*: do draws fall where the density says? Counts against masses (`fastfim.checking.cells`)
 - *stein*: do draws follow the gradient of the log density? Any length, no constant needed (`fastfim.checking.stein`)
-- and what every estimate asks: mean score, information equality, kinks, tails, rank.
+- *mean score*, *information equality*: do both Bartlett identities hold? (`fastfim.checking.identities`)
+- and what every estimate asks: kinks, tails, rank.
 
 Each test that draws by chance fails only if it fails twice, on fresh draws, at `LEVEL` each: a sound model is called
 unsound with a probability far below 1e-3.
@@ -29,8 +30,9 @@ import numpy as np
 from .checking.cells import distribution, lay_out, normalization
 from .checking.differences import derivatives
 from .checking.discrepancy import discrepancy
+from .checking.identities import identities
 from .checking.report import Report
-from .checking.subject import LEVEL, Subject, confirmed, failed, passed, skipped
+from .checking.subject import Subject, confirmed, failed, passed, skipped
 from .checking.support import support
 from .diagnosis import without_derivatives
 from .engine import estimate, resolve
@@ -44,8 +46,6 @@ from .result import Check
 LEAST_DRAWS = 4096
 #: First streams of the samples that lay out cells, and of those that are counted.
 LAID_OUT, COUNTED = 700_000, 800_000
-#: How an estimate calls what a fixed budget left it no draws to confirm.
-SUSPECTED = "suspected, not confirmed: "
 
 __all__ = ["Report", "check"]
 
@@ -107,8 +107,11 @@ def check(
     checks |= _counted(subject)
     checks["stein"] = confirmed(lambda stage: discrepancy(subject, stage))
     estimated = _estimated(subject, workers)
+    finite = estimated.pop("finite")
+    if finite.verdict == "pass":
+        estimated |= identities(subject, smooth=estimated["smoothness"].verdict == "pass")
     return Report(
-        checks={"finite": estimated.pop("finite"), **checks, **estimated},
+        checks={"finite": finite, **checks, **estimated},
         parameters=model.parameters,
         theta=point[list(model.wrt)],
         fixed={name: float(point[i]) for i, name in enumerate(model.names) if i not in model.wrt},
@@ -157,17 +160,12 @@ def _estimated(subject: Subject, workers: Any) -> dict[str, Check]:
     if not doubtful:
         return first
     second = _estimate(subject, workers, 1)
-    return {name: _agreed(check, second.get(name, check)) for name, check in first.items()}
+    return {name: _milder(check, second.get(name, check)) for name, check in first.items()}
 
 
-def _agreed(first: Check, second: Check) -> Check:
-    """The milder of two outcomes; a suspicion that comes twice is confirmed."""
+def _milder(first: Check, second: Check) -> Check:
     order = ("pass", "skipped", "warn", "fail")
-    milder = min(second, first, key=lambda check: order.index(check.verdict))
-    if milder.verdict == "warn" and max(first.p_value, second.p_value) < LEVEL:
-        finding = milder.message.removeprefix(SUSPECTED)
-        return replace(milder, verdict="fail", message=f"{finding} (confirmed by a second estimate)")
-    return milder
+    return min(second, first, key=lambda check: order.index(check.verdict))
 
 
 def _estimate(subject: Subject, workers: Any, stage: int) -> dict[str, Check]:

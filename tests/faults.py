@@ -2,7 +2,7 @@
 
 from math import exp, inf, lgamma, log, log1p, pi, sqrt
 
-from fastfim.likelihood import Likelihood, positive, real, unit_interval
+from fastfim.likelihood import Likelihood, interval, positive, real, unit_interval
 
 #: Normalizing constant of exp(-z^2/2 - |z|/100), by quadrature.
 _WEAK_KINK = 0.9109778203202477
@@ -182,6 +182,40 @@ def _logpdf_walk(x, theta):
 
 # A random walk whose last step has been forgotten.
 off_by_one = Likelihood(_sample_walk, _logpdf_walk, parameters=("scale",), domain=positive, size=10, name="off_by_one")
+
+
+def _sample_series(rng, theta, x):
+    x[0] = rng.normal() / sqrt(1 - theta[0] ** 2)
+    for i in range(1, len(x)):
+        x[i] = theta[0] * x[i - 1] + rng.normal()
+
+
+def _logpdf_series(x, theta):
+    total = _normal(x[0], 0.0, 1 / sqrt(1 - theta[0] ** 2))
+    for i in range(2, len(x)):
+        total += _normal(x[i], theta[0] * x[i - 1], 1.0)
+    return total
+
+
+# A series that forgets the step from its first value to its second; both identities hold all the same.
+late_start = Likelihood(
+    _sample_series, _logpdf_series, parameters=("phi",), domain=interval(-1, 1), size=40, name="late_start"
+)
+
+
+def _sample_pair(rng, theta, x):
+    x[0] = rng.normal()
+    x[1] = theta[0] * x[0] + (1 - theta[0] ** 2) * rng.normal()
+
+
+def _logpdf_pair(x, theta):
+    return _normal(x[0], 0.0, 1.0) + _normal(x[1], theta[0] * x[0], sqrt(1 - theta[0] ** 2))
+
+
+# A variance for a standard deviation: 0.96 for 0.98.
+small_slip = Likelihood(
+    _sample_pair, _logpdf_pair, parameters=("r",), domain=interval(-1, 1), size=2, name="small_slip"
+)
 
 
 def _sample_t_vector(rng, theta, x):

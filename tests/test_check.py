@@ -23,6 +23,8 @@ PLANTED = [
     (faults.rate_for_scale, (2.0, 3.0), {"distribution", "stein", "mean_score"}),
     (faults.truncated, (0.3, 2.0), {"normalization", "mean_score"}),
     (faults.off_by_one, (1.5,), {"stein"}),
+    (faults.late_start, (0.5,), {"stein"}),
+    (faults.small_slip, (0.2,), {"mean_score"}),
     (faults.t_for_normal, (0.0,), {"distribution", "information_equality"}),
     (faults.t_with_equal_variance, (0.0,), {"distribution"}),
     (faults.t_vector, (0.0,), {"stein"}),

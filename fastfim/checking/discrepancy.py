@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..errors import LikelihoodError
 from ..result import Check
 from ..spatial import along_draws
-from .stein import Frame, p_value, stein_matrix, u_statistic
+from .stein import Frame, largest, stein_matrices
 from .subject import LEVEL, Array, Subject, failed, passed, shown, skipped
 
 #: Draws of the test, of long vectors, and of the sample that settles the coordinates.
@@ -64,17 +64,17 @@ def _test(
     subject: Subject, stage: int, earlier: Array, draws: Array, gradients: Array, looked: NDArray[np.int64]
 ) -> Check:
     frame = Frame.of(earlier[:, looked])
-    h = stein_matrix(*frame.weighted(draws[:, looked], gradients[:, looked]))
     rng = np.random.default_rng([subject.job.seed, stage])
-    figure, probability = u_statistic(h), p_value(h, rng)
+    found = largest(stein_matrices(*frame.weighted(draws[:, looked], gradients[:, looked])), rng)
     size = gradients.shape[1]
     of = f" ({len(looked)} of {size} coordinates)" if len(looked) < size else ""
-    if probability >= LEVEL:
-        return passed(f"draws follow the gradient of the log density{of}", figure, probability)
+    if found.p_value >= LEVEL:
+        return passed(f"draws follow the gradient of the log density{of}", found.figure, found.p_value)
+    where = f", most at x[{looked[found.place - 1]}]" if 0 < found.place <= len(looked) else ""
     return failed(
-        f"draws do not follow the gradient of the log density{of}: sampler and density have different shapes",
-        figure,
-        probability,
+        f"draws do not follow the gradient of the log density{of}{where}: sampler and density have different shapes",
+        found.figure,
+        found.p_value,
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fastfim.checking.stein import Frame, joint, p_value, stein_matrix, u_statistic
+from fastfim.checking.stein import Frame, joint, largest, stein_matrices
 
 
 def quadric(x, y, scale):
@@ -60,7 +60,7 @@ def p_values(sample, gradient, seeds, n=150, d=1):
         rng = np.random.default_rng(seed)
         frame = Frame.of(sample(rng, (1000, d)))
         x = sample(rng, (n, d))
-        yield p_value(stein_matrix(*frame.weighted(x, gradient(x))), rng)
+        yield largest(stein_matrices(*frame.weighted(x, gradient(x))), rng).p_value
 
 
 @pytest.mark.parametrize("law", LAWS)
@@ -88,14 +88,39 @@ def test_one_wrong_margin_of_twenty_is_seen():
     assert max(p_values(sample, lambda x: -x, seeds=3, n=500, d=20)) < 0.01
 
 
-def test_the_statistic_is_a_mean_over_pairs():
+def test_a_term_left_out_of_a_long_series_is_seen_where_it_is():
+    """AR(1), 40 steps, without the density of the second value given the first."""
+
+    def sample(rng, s):
+        x = rng.normal(size=s)
+        for t in range(1, s[1]):
+            x[:, t] += 0.5 * x[:, t - 1]
+        return x
+
+    def gradient(x):
+        residual = np.diff(x, prepend=0.0, axis=1) + 0.5 * np.roll(x, 1, axis=1) * (np.arange(x.shape[1]) > 0)
+        residual[:, 1] = 0.0
+        return -residual + 0.5 * np.append(residual[:, 1:], np.zeros((len(x), 1)), axis=1)
+
+    rng = np.random.default_rng(0)
+    frame = Frame.of(sample(rng, (4096, 40)))
+    x = sample(rng, (512, 40))
+    found = largest(stein_matrices(*frame.weighted(x, gradient(x))), rng)
+    assert found.p_value < 0.001
+    assert found.place == 2  # after the joint kernel, x[0]
+
+
+def test_the_statistic_is_a_mean_over_pairs_in_standard_deviations():
     h = np.array([[5.0, 1.0, 2.0], [1.0, 7.0, 3.0], [2.0, 3.0, 9.0]])
-    assert u_statistic(h) == 2.0
+    found = largest([np.eye(3), h], np.random.default_rng(0))
+    assert found.figure == pytest.approx(12 / np.sqrt(2 * 28))
+    assert found.place == 1
+    assert found.p_value == pytest.approx(0.25, abs=0.05)  # all signs alike
 
 
 def test_units_do_not_matter():
     rng = np.random.default_rng(1)
     a, x = rng.normal(size=(500, 2)), rng.normal(size=(100, 2))
-    here = stein_matrix(*Frame.of(a).weighted(x, -x))
-    there = stein_matrix(*Frame.of(1000 * a + 3).weighted(1000 * x + 3, -x / 1000))
-    np.testing.assert_allclose(here, there, rtol=1e-8, atol=1e-10)
+    here = stein_matrices(*Frame.of(a).weighted(x, -x))
+    there = stein_matrices(*Frame.of(1000 * a + 3).weighted(1000 * x + 3, -x / 1000))
+    np.testing.assert_allclose(list(here), list(there), rtol=1e-8, atol=1e-10)
