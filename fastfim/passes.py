@@ -14,7 +14,7 @@ import numpy as np
 from numba import carray
 
 from . import _abi, _jit, autodiff, streams
-from .autodiff import Dual, Theta, reverse, tiles
+from .autodiff import Dual, Theta, reverse, second_order, tiles
 from .drawing import tile_draws
 from .kernels import UNWRITTEN, Recipe
 from .tiling import score_pass, tile_pass
@@ -31,9 +31,12 @@ TILE_PARAMETERS = {1: 24, 2: 5}
 TILE_SCORES = True
 #: Words that a tape has at first.
 FIRST_TAPE = 1 << 14
-#: Rows of a Hessian at once: all of them up to this many parameters, else `HESSIAN_ROWS`: two rows compile 3.5 times
-#: faster than eight at p = 60, and run no slower.
-WHOLE_HESSIAN, HESSIAN_ROWS = 12, 2
+#: Beyond, Hessians come from a tape of second order. Microseconds, carried along and by tape, at p = 8, 16, 20:
+#: logistic regression 5 and 17, 21 and 31, 68 and 61; a linear factor model 0.8 and 1.5, 10 and 7.7, 128 and 112.
+#: What is compiled grows like p^2 (2.9 s at p = 20 for a Gaussian process), and by tape not at all (1.1 s).
+FORWARD_HESSIAN = 16
+#: Nodes that such a tape has at first.
+FIRST_NODES = 1 << 10
 
 
 def prepared(recipe: Recipe, compiler: Callable[..., Any]) -> Any:
@@ -113,6 +116,8 @@ def _automatic_pass(recipe: Recipe) -> Any:
     order = 1 if recipe.hessian is not None else recipe.order
     if order == 1 and recipe.p > FORWARD_PARAMETERS:
         return _reverse_pass(recipe)
+    if order == 2 and recipe.p > FORWARD_HESSIAN:
+        return _column_pass(recipe)
     form = _tile_form(recipe, order)
     tiled = _none_done if form is None else tile_pass(form, recipe, order)
     single = _nothing_from if form is not None and not form.diverges else _forward_pass(recipe)
@@ -170,6 +175,37 @@ def _reverse_pass(recipe: Recipe) -> Any:
     return _jit.inner(automatic)
 
 
+def _column_pass(recipe: Recipe) -> Any:
+    """Scores and Hessians from a tape of second order, which is made longer where a draw does not fit."""
+    logpdf, draw_of, offset = autodiff.active(recipe.logpdf), draw_reader(recipe), _abi.offset
+    with_prepared, value = prepared(recipe, autodiff.active), autodiff.value
+    open_tape, differentiate = second_order.recorder(recipe.parameters), second_order.differentiate
+    end, room, rewind, words = second_order.end, second_order.room, second_order.rewind, second_order.NODE_WORDS
+    p, wrt = recipe.p, np.array(recipe.wrt)
+
+    def automatic(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+        densities = carray(results, (m,))
+        scores = carray(offset(results, chunk), (p, chunk))
+        hessians = carray(offset(results, chunk * (1 + p)), (p * (p + 1) // 2, chunk))
+        memory = np.empty((FIRST_NODES, words))
+        i = 0
+        while i < m:
+            taped = open_tape(theta, memory)
+            args = with_prepared(taped, constants)
+            start = end(taped)
+            while i < m and room(taped):
+                d = logpdf(draw_of(draws, i), taped, *args)
+                if room(taped):
+                    densities[i] = value(d)
+                    differentiate(d, taped, memory, wrt, scores[:, i], hessians[:, i])
+                    rewind(taped, start)
+                    i += 1
+            if i < m:
+                memory = np.empty((2 * end(taped), words))
+
+    return _jit.inner(automatic)
+
+
 def _forward_pass(recipe: Recipe) -> Any:
     logpdf, draw_of, offset = autodiff.active(recipe.logpdf), draw_reader(recipe), _abi.offset
     with_prepared = prepared(recipe, autodiff.active)
@@ -177,10 +213,10 @@ def _forward_pass(recipe: Recipe) -> Any:
     p, order = recipe.p, 1 if recipe.hessian is not None else recipe.order
     if order == 1:
         lanes = min(p, GRADIENT_LANES)
-        step, seeds = lanes, autodiff.seeds(recipe.parameters, lanes, 1, lanes, recipe.selected)
+        step, seeds = lanes, autodiff.seeds(recipe.parameters, lanes, 1, recipe.selected)
     else:
-        step = p if p <= WHOLE_HESSIAN else HESSIAN_ROWS
-        lanes, seeds = p, autodiff.seeds(recipe.parameters, p, 2, step, recipe.selected)
+        lanes = step = p
+        seeds = autodiff.seeds(recipe.parameters, p, 2, recipe.selected)
 
     def single(theta, constants, draws, results, chunk, done, m):  # type: ignore[no-untyped-def]
         scores = offset(results, chunk)

@@ -23,7 +23,7 @@ def tile_pass(form: tiles.TileForm, recipe: Recipe, order: int) -> Any:
     behind the last draw belongs to nobody.
     """
     tile, p, offset = tiles.DRAWS, recipe.p, _abi.offset
-    seeds = autodiff.seeds(recipe.parameters, p, order, p, recipe.selected, tile)
+    seeds = autodiff.seeds(recipe.parameters, p, order, recipe.selected, tile)
     tile_of, attempt, store = _tile_of(recipe), tiles.attempt(form), tiles.store_tile
     unfilled, room = tile - 1 if form.diverges else 0, _jit.memory(_words(recipe))
 

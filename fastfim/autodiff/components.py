@@ -46,7 +46,7 @@ def vanishes(typing_context: Any, number: Any) -> Any:
 
 def truncation(kind: Any) -> Any:
     """The type of a number without its second derivatives."""
-    return Dual(kind.n, 1, kind.rows) if isinstance(kind, Dual) else kind
+    return Dual(kind.n, 1) if isinstance(kind, Dual) else kind
 
 
 @intrinsic

@@ -1,10 +1,9 @@
 # mypy: disable-error-code="untyped-decorator"
 """Dual numbers as a Numba type: a float64 that carries its gradient, and at order 2 its Hessian, wherever it goes.
 
-``Dual(n, order, rows)`` differentiates with respect to ``n`` lanes.  The gradient is kept in LLVM vectors of four
-doubles (explicit vectors: left as unrolled scalars, a GARCH score ran 4.8 times slower).  The Hessian keeps row by row
-the chunks that reach the diagonal or lie right of it, for the first ``rows`` lanes only: with ``rows < n``, a large
-Hessian is made in several passes, each with the lanes rotated so that its own rows come first (see `theta`).
+``Dual(n, order)`` differentiates with respect to ``n`` lanes.  The gradient is kept in LLVM vectors of four doubles
+(explicit vectors: left as unrolled scalars, a GARCH score ran 4.8 times slower).  The Hessian keeps row by row the
+chunks that reach the diagonal or lie right of it.  Large ones are made otherwise (see `fastfim.autodiff.second_order`).
 
 The propagation itself is the chain rule to second order.  For ``z = f(x_1, ..., x_k)`` with partials f_a and f_ab
 
@@ -66,17 +65,13 @@ class LanesModel(models.PrimitiveModel):  # type: ignore[misc]
 
 
 class Dual(Active):
-    """A float64 with its first ``order`` derivatives along ``n`` lanes (Hessian: the first ``rows`` rows).
+    """A float64 with its first ``order`` derivatives along ``n`` lanes; with ``draws > 1``, as many such numbers."""
 
-    With ``draws > 1``, as many such numbers at once.
-    """
-
-    def __init__(self, n: int, order: int = 1, rows: int | None = None, draws: int = 1) -> None:
+    def __init__(self, n: int, order: int = 1, draws: int = 1) -> None:
         self.n, self.order, self.draws = n, order, draws
-        self.rows = n if rows is None else rows
         self.chunks = chunks(n) if draws == 1 else [(i, draws) for i in range(n)]
         tile = f", draws={draws}" if draws > 1 else ""
-        super().__init__(f"Dual(n={n}, order={order}, rows={self.rows}{tile})")
+        super().__init__(f"Dual(n={n}, order={order}{tile})")
 
     @property
     def data(self) -> Dual | None:
@@ -94,7 +89,7 @@ class Dual(Active):
         if self.order < 2:
             return []
         ends = [start + (width if self.draws == 1 else 1) for start, width in self.chunks]
-        return [(i, c) for i in range(self.rows) for c, end in enumerate(ends) if end > i]
+        return [(i, c) for i in range(self.n) for c, end in enumerate(ends) if end > i]
 
     @property
     def size(self) -> int:
@@ -111,10 +106,7 @@ class Dual(Active):
         return constant(e, self, value)
 
     def parameter(self, e: Emitter, value: Value, place: Any, theta: Any) -> Parts:
-        """A parameter: 1 in the lane ``place``, 0 elsewhere; with rotated lanes, those below zero wrap around."""
-        if self.rows < self.n:
-            before = e.builder.icmp_signed("<", place, ir.Constant(INDEX, 0))
-            place = e.builder.select(before, e.builder.add(place, ir.Constant(INDEX, self.n)), place)
+        """A parameter: 1 in the lane ``place``, 0 elsewhere."""
         start = constant(e, self, value)
         if self.draws > 1:
             gradient = tuple(e.splat(seed(e, place, i, 1), self.draws) for i in range(self.n))
@@ -245,7 +237,7 @@ def propagate(
     if kind.order < 2:
         return Parts(kind, value, gradient, ())
     upper = {(a, b): evaluate(seconds(a, b)) for a in count for b in count if a <= b}
-    u = {(a, i): _along(e, active, upper, a, i) for a in count for i in range(kind.rows)}
+    u = {(a, i): _along(e, active, upper, a, i) for a in count for i in range(kind.n)}
     hessian = []
     for k, (i, c) in enumerate(kind.blocks):
         terms = [(f[a], active[a].hessian[k]) for a in count]

@@ -32,9 +32,7 @@ _POINTER = types.CPointer(types.float64)
 
 
 @functools.cache
-def seeds(
-    p: int, n: int, order: int, rows: int | None = None, wrt: tuple[int, ...] | None = None, draws: int = 1
-) -> Any:
+def seeds(p: int, n: int, order: int, wrt: tuple[int, ...] | None = None, draws: int = 1) -> Any:
     """A compiled function ``f(theta_pointer, first) -> Theta`` for ``p`` parameters.
 
     Parameters
@@ -45,9 +43,6 @@ def seeds(
         Number of lanes: derivatives are taken with respect to parameters ``first .. first + n - 1``.
     order
         1 for gradients, 2 for Hessians too.
-    rows
-        With ``order=2`` and a lane for each: make rows ``first .. first + rows - 1`` of the Hessian only, modulo p (a
-        large Hessian takes several calls).  Default: all.
     wrt
         Which parameters have lanes, in this order; "parameter ``first``" above is then the one that stands there.
         The others are constants.  Default: all, in their own order.
@@ -59,9 +54,7 @@ def seeds(
     function
         An intrinsic for compiled code.  The `Theta` holds a private copy on the stack of the caller.
     """
-    kind = Theta(Dual(n, order, n if rows is None else rows, draws), p, wrt is not None)
-    if kind.dual.rows < n != (p if wrt is None else len(wrt)):
-        raise ValueError("a block of Hessian rows needs a lane for every parameter: n must be p")
+    kind = Theta(Dual(n, order, draws), p, wrt is not None)
 
     @intrinsic
     def copy_with_seeds(typing_context: Any, theta: Any, first: Any) -> Any:
@@ -126,8 +119,7 @@ def _store_zeros(builder: Any, out: Any, stride: Any, first: Any, count: Any) ->
 def store_hessian(typing_context: Any, d: Any, out: Any, stride: Any, first: Any, p: Any) -> Any:
     """Store the upper triangle: entry (i, j), i <= j, at ``out[(i * p - i * (i - 1) / 2 + j - i) * stride]``.
 
-    With ``rows < n`` the entries of rows ``first .. first + rows - 1`` (modulo p) are stored, each in its place in the
-    triangle.  With fewer lanes than parameters, those of the window.  A plain number stores zeros everywhere.
+    With fewer lanes than parameters, the entries of the window.  A plain number stores zeros everywhere.
     """
     _check(d)
 
@@ -138,8 +130,6 @@ def store_hessian(typing_context: Any, d: Any, out: Any, stride: Any, first: Any
             e = Emitter(context, builder)
             for i, j, entry in _entries(e, unpack(e, kind, number)):
                 row, column = (builder.add(first, index_constant(lane)) for lane in (i, j))
-                if kind.rows < kind.n:
-                    row, column = _wrapped(builder, row, p), _wrapped(builder, column, p)
                 with builder.if_then(builder.icmp_signed("<", column, p)):
                     _store_at(builder, entry.ir, out, _packed_index(builder, row, column, p), stride)
         else:
@@ -151,7 +141,7 @@ def store_hessian(typing_context: Any, d: Any, out: Any, stride: Any, first: Any
 
 
 def _entries(e: Emitter, parts: Parts) -> Iterator[tuple[int, int, Any]]:
-    """``(i, j, entry)`` with i <= j of all lanes kept."""
+    """``(i, j, entry)`` with i <= j of all lanes."""
     kind = parts.kind
     for (i, c), block in zip(kind.blocks, parts.hessian, strict=True):
         start, width = kind.chunks[c]
@@ -159,14 +149,7 @@ def _entries(e: Emitter, parts: Parts) -> Iterator[tuple[int, int, Any]]:
             yield i, j, e.lane(block, j - start)
 
 
-def _wrapped(builder: Any, index: Any, p: Any) -> Any:
-    """``index mod p`` for ``index < 2 p``."""
-    return builder.select(builder.icmp_signed("<", index, p), index, builder.sub(index, p))
-
-
 def _packed_index(builder: Any, i: Any, j: Any, p: Any) -> Any:
-    low = builder.select(builder.icmp_signed("<", i, j), i, j)
-    high = builder.select(builder.icmp_signed("<", i, j), j, i)
-    skipped = builder.lshr(builder.mul(low, builder.sub(low, index_constant(1))), index_constant(1))
-    row = builder.sub(builder.mul(low, p), skipped)
-    return builder.add(row, builder.sub(high, low))
+    """Of an entry in or above the diagonal."""
+    skipped = builder.lshr(builder.mul(i, builder.sub(i, index_constant(1))), index_constant(1))
+    return builder.add(builder.sub(builder.mul(i, p), skipped), builder.sub(j, i))

@@ -37,6 +37,7 @@ from fastfim.autodiff.reverse import accumulate
 from fastfim.autodiff.reverse.sums import appending
 from fastfim.autodiff.reverse.taped import Taped
 from fastfim.autodiff.rules import ENTRIES, Entry, Refusal, Rule, callables, resolve
+from fastfim.autodiff.second_order.quadratic import Quadratic
 from fastfim.autodiff.spelled import SPELLED
 from fastfim.autodiff.theta import Theta
 from fastfim.autodiff.unpacking import check_lengths
@@ -108,8 +109,9 @@ class Substitution:
         if self.kind is not None:
             self._replace_operators(OPERATORS)
             activity = self._replace_arrays(self.kind)
-            if isinstance(self.kind, Taped):
+            if isinstance(self.kind, Taped | Quadratic):
                 self._replace_squares(activity)
+            if isinstance(self.kind, Taped):
                 accumulate.rewrite(self.func_ir, activity.names, self._appending)
             self._replace_operators({function: function for function in IN_PLACE})  # which the analysis has to see
 

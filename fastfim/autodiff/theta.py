@@ -5,9 +5,7 @@
 elsewhere, made on the spot from the index, so that no matrix of seeds is stored and a constant index folds away.
 Where some parameters are constants, or the lanes stand in another order, a table takes the place of ``i``.
 
-Two uses of ``first``.  A gradient wider than ``n`` is made in windows of ``n`` lanes; parameters outside the window get
-no lane.  A Hessian of n lanes is made in blocks of ``rows < n`` rows with the lanes rotated, lane 0 being parameter
-``first``: lanes below zero wrap around to the end.
+A gradient wider than ``n`` is made in windows of ``n`` lanes; parameters outside the window get no lane.
 """
 
 from __future__ import annotations
@@ -29,7 +27,7 @@ from numba.extending import infer_getattr, lower_builtin, lower_cast, lower_geta
 from fastfim.autodiff.emit import DOUBLE, INDEX, Emitter, Value
 from fastfim.autodiff.number import Active
 
-#: The lane of a parameter that is a constant: beyond all others, however they are rotated.
+#: The lane of a parameter that is a constant: beyond all others.
 NO_LANE = 2**32
 #: Parameters that are copied one by one, so that they may become registers.
 UNROLLED = 128

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
 
-from fastfim.autodiff import active, reverse, seeds, store_gradient, store_hessian, value
+from fastfim.autodiff import active, reverse, second_order, seeds, store_gradient, store_hessian, value
 
 
 class Derivatives(NamedTuple):
@@ -27,9 +27,9 @@ def pointer(typing_context, array):
     return types.CPointer(types.float64)(array), generate
 
 
-def compiled(function, p, order=2, n=None, rows=None):
+def compiled(function, p, order=2, n=None):
     """``f(x, theta, first, gradient, packed hessian) -> value`` of ``function(x, theta)``."""
-    density, with_seeds = active(function), seeds(p, n or p, order, rows)
+    density, with_seeds = active(function), seeds(p, n or p, order)
     lanes = n or p
 
     @njit(no_cfunc_wrapper=True)
@@ -81,3 +81,28 @@ def differentiate_backwards(function, x, theta, words=10_000):
     gradient = np.full(len(theta), np.nan)
     result, _ = compiled_backwards(function, len(theta))(x, theta, np.full(words, np.nan), gradient)
     return Derivatives(result, gradient, None)
+
+
+def compiled_by_columns(function, p, wrt=None):
+    """``f(x, theta, memory, gradient, packed Hessian) -> (value, nodes)`` of ``function(x, theta)`` by second order."""
+    density, record, wrt = active(function), second_order.recorder(p), np.array(range(p) if wrt is None else wrt)
+
+    @njit(no_cfunc_wrapper=True)
+    def evaluate(x, theta, memory, gradient, packed):
+        taped = record(pointer(theta), memory)
+        d = density(x, taped)
+        if second_order.room(taped):
+            second_order.differentiate(d, taped, memory, wrt, gradient, packed)
+        return value(d), second_order.end(taped)
+
+    return evaluate
+
+
+def differentiate_by_columns(function, x, theta, nodes=10_000):
+    """All derivatives of ``function(x, theta)`` by reverse mode to second order."""
+    theta = np.array(theta, dtype=float)
+    p = len(theta)
+    gradient, packed = np.full(p, np.nan), np.full(p * (p + 1) // 2, np.nan)
+    memory = np.full((nodes, second_order.NODE_WORDS), np.nan)
+    result, _ = compiled_by_columns(function, p)(x, theta, memory, gradient, packed)
+    return Derivatives(result, gradient, unpacked(packed, p))

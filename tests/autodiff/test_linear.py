@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from .differentiate import compiled, differentiate, unpacked
+from .differentiate import compiled, differentiate
 
 
 def _loop(x, theta):
@@ -60,15 +60,6 @@ def test_windows_of_lanes(first):
     compiled(stretches, 7, order=1, n=4)(X, theta, first, gradient, packed)
     expected = differentiate(stretches_loop, X, theta).gradient
     np.testing.assert_allclose(gradient[first : first + 4], expected[first : first + 4], rtol=1e-13)
-
-
-def test_rows_of_a_hessian():
-    """Lanes that are rotated go term by term."""
-    theta = np.random.default_rng(2).normal(size=6)
-    gradient, packed = np.zeros(6), np.zeros(21)
-    for first in range(0, 6, 2):
-        compiled(stretches, 6, order=2, rows=2)(X, theta, first, gradient, packed)
-    np.testing.assert_allclose(unpacked(packed, 6), differentiate(stretches_loop, X, theta).hessian, atol=1e-13)
 
 
 def test_derivatives_of_others_stay_zero_where_the_data_are_infinite():

@@ -1,4 +1,4 @@
-"""From 1 to 60 parameters: whole gradients, windows of lanes, blocks of Hessian rows, strides, constants."""
+"""From 1 to 60 parameters: whole gradients, windows of lanes, strides, constants."""
 
 from __future__ import annotations
 
@@ -65,20 +65,6 @@ def test_windows(p, n):
     assert gradient == pytest.approx(dense_exact(x, theta)[0], rel=1e-13)
 
 
-LARGE_BLOCKS = pytest.param(60, 8, marks=pytest.mark.long)
-
-
-@pytest.mark.parametrize(("p", "rows"), [(4, 1), (5, 2), (9, 4), (12, 5), (60, 2), LARGE_BLOCKS])
-def test_row_blocks(p, rows):
-    """A Hessian made some rows at a time, with the lanes rotated, is the same Hessian."""
-    x, theta = point(p)
-    evaluate = compiled(dense, p, rows=rows)
-    gradient, packed = np.empty(p), np.full(p * (p + 1) // 2, np.nan)
-    for first in range(0, p, rows):
-        evaluate(x, theta, first, gradient, packed)
-    np.testing.assert_allclose(unpacked(packed, p), dense_exact(x, theta)[1], rtol=1e-12, atol=1e-15)
-
-
 def test_window_of_a_hessian():
     """Fewer lanes than parameters: the block of the Hessian that belongs to them, and nothing else is touched."""
     p, n, first = 7, 3, 5
@@ -89,11 +75,6 @@ def test_window_of_a_hessian():
     np.testing.assert_allclose(matrix[first:, first:], exact[first:, first:], rtol=1e-12)
     assert np.isnan(gradient[:first]).all()
     assert np.isnan(packed).sum() == p * (p + 1) // 2 - 3
-
-
-def test_row_blocks_need_all_lanes():
-    with pytest.raises(ValueError, match="n must be p"):
-        seeds(10, 4, 2, 2)
 
 
 def test_strides_lay_out_structures_of_arrays():
