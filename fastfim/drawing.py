@@ -10,8 +10,11 @@ for each of eight draws, so that ``rng.normal(loc, scale)`` is a load from the b
             x[t] = value
 
 Draws of a tile take neighbouring numbers: where one draw after another would take numbers 1, 2, 3 of a stream, a tile
-takes 1 to 8, 9 to 16, 17 to 24. A sampler whose draws may go different ways (rejection, a branch on what was drawn),
-that counts or indexes with what was drawn, or that draws what is not in `METHODS`, makes one draw at a time.
+takes 1 to 8, 9 to 16, 17 to 24. Gamma variates are made by rejection: eight candidates at once, nearly all of which are
+accepted without a logarithm; the others are looked at again, and replaced one by one.
+
+A sampler whose draws may go different ways (a loop until something holds, a branch on what was drawn), that counts or
+indexes with what was drawn, or that draws what is not in `METHODS`, makes one draw at a time.
 """
 
 from __future__ import annotations
@@ -21,22 +24,33 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numba import carray
+from numba import carray, types
 from numba.core import cgutils
-from numba.extending import overload_method, register_model
+from numba.extending import overload, overload_method, register_model
 
 from . import _abi, _jit, autodiff
 from .autodiff import tiles
 from .autodiff.active import TopCompiler
 from .autodiff.callgraph import reachable
+from .autodiff.masks import everywhere
 from .autodiff.number import Source
 from .kernels import UNWRITTEN, Recipe
 from .streams import VARIATES, stream
+from .streams.typed import Rng
+from .streams.variates.gammas import (
+    SQUEEZE_FROM,
+    gamma_above_one,
+    gamma_accepts,
+    gamma_constants,
+    gamma_squeeze,
+    log_gamma_variate,
+)
 
-#: Variates made of uniforms, normals and exponentials by arithmetic alone.
+#: Variates made of uniforms, normals, exponentials and gamma variates by arithmetic alone.
 METHODS = (
     *("uniform", "normal", "lognormal", "exponential", "standard_cauchy", "laplace"),
     *("logistic", "gumbel", "rayleigh", "weibull", "pareto", "power"),
+    *("standard_gamma", "gamma", "chisquare", "beta", "f", "standard_t"),
 )
 
 
@@ -50,17 +64,23 @@ TILE_STREAM = TileStream("TileStream")
 register_model(TileStream)(stream.StreamModel)
 
 
-@_jit.intrinsic
-def by_tiles(typingctx: Any, rng: Any) -> Any:
-    """The same stream, asked for tiles."""
+def _seen_as(kind: Any) -> Any:
+    """Intrinsic ``f(rng)``: the same stream as a value of another type."""
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        given = cgutils.create_struct_proxy(rng)(context, builder, args[0])
-        value = cgutils.create_struct_proxy(TILE_STREAM)(context, builder)
-        value.state, value.cursors = given.state, given.cursors
-        return value._getvalue()
+    @_jit.intrinsic
+    def convert(typingctx: Any, rng: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            given = cgutils.create_struct_proxy(rng)(context, builder, args[0])
+            value = cgutils.create_struct_proxy(kind)(context, builder)
+            value.state, value.cursors = given.state, given.cursors
+            return value._getvalue()
 
-    return TILE_STREAM(rng), codegen
+        return kind(rng), codegen
+
+    return convert
+
+
+by_tiles, one_by_one = _seen_as(TILE_STREAM), _seen_as(stream.Stream("mc"))
 
 
 def _offer(name: str, take: Any) -> None:
@@ -73,12 +93,52 @@ _offer("standard_normal", stream.next_normals)
 _offer("standard_exponential", stream.next_exponentials)
 
 
+_eight_numbers = _jit.stack_array(tiles.DRAWS, types.float64)
+
+
+def _gamma_tile(rng: Any, shape: Any) -> Any:
+    d, c = gamma_constants(shape)
+    x, u = c * rng.standard_normal(), rng.random()
+    v = (1.0 + x) * (1.0 + x) * (1.0 + x)
+    if everywhere((x > SQUEEZE_FROM) & (u < 1.0 + d * gamma_squeeze(x))):
+        return d * v
+    return _second_look(rng, shape, x, u, d * v)
+
+
+@_jit.inner
+def _second_look(rng, shape, xs, us, draws):  # type: ignore[no-untyped-def]
+    """Gamma variates, where not all candidates were accepted at once."""
+    x, u, draw = _eight_numbers(), _eight_numbers(), _eight_numbers()
+    store, address, single = tiles.store_numbers, _abi.address, one_by_one(rng)
+    store(xs, address(x))
+    store(us, address(u))
+    store(draws, address(draw))
+    d, _ = gamma_constants(shape)
+    for k in range(tiles.DRAWS):
+        if not gamma_accepts(x[k], u[k], d):
+            draw[k] = gamma_above_one(single, shape)
+    return tiles.number_tile(address(draw))
+
+
+@overload(gamma_above_one, jit_options=_jit.INNER)  # type: ignore[untyped-decorator]
+def _overload_gamma_above_one(rng: Any, shape: Any) -> Any:
+    return _gamma_tile if isinstance(rng, TileStream) and isinstance(shape, types.Float) else None
+
+
+_ACTIVE = {**_jit.INNER, "pipeline_class": TopCompiler}
+
+
+@overload(log_gamma_variate, jit_options=_ACTIVE)  # type: ignore[untyped-decorator]
+def _overload_log_gamma_variate(rng: Rng, shape: float) -> Any:
+    return log_gamma_variate if isinstance(rng, TileStream) else None
+
+
 def _combine(name: str) -> None:
     def choose(rng: Any, *args: Any, **kwargs: Any) -> Any:
         return VARIATES[name]
 
     choose.__signature__ = inspect.signature(VARIATES[name])  # type: ignore[attr-defined]
-    overload_method(TileStream, name, jit_options={**_jit.INNER, "pipeline_class": TopCompiler})(choose)
+    overload_method(TileStream, name, jit_options=_ACTIVE)(choose)
 
 
 for _name in METHODS:

@@ -14,6 +14,8 @@ from fastfim.kernels import Block, Job, chunks_of, recipe_of
 from fastfim.streams import VARIATES, initial_state
 from fastfim.streams.lanes import fill_exponentials, fill_normals, fill_uniforms
 from fastfim.streams.states import BUFFER, GENERATOR_WORDS
+from fastfim.streams.variates import gammas
+from fastfim.streams.variates.gammas import gamma_above_one, gamma_accepts, gamma_constants
 
 TILE = 8
 FILL = {"random": fill_uniforms, "standard_normal": fill_normals, "standard_exponential": fill_exponentials}
@@ -27,12 +29,24 @@ class Tiles:
         self.left = {name: np.empty(0) for name in FILL}
         self.taken = []
 
-    def take(self, name):
-        if not len(self.left[name]):
+    def take(self, name, count=TILE):
+        """Neighbours in a buffer; what is left of it is dropped if too short."""
+        if len(self.left[name]) < count:
             self.left[name] = np.empty(BUFFER)
             FILL[name](self.lanes, self.left[name])
-        eight, self.left[name] = np.split(self.left[name], [TILE])
-        return eight
+        taken, self.left[name] = np.split(self.left[name], [count])
+        return taken
+
+    def __getattr__(self, name):
+        if name not in FILL:
+            raise AttributeError(name)
+        return lambda: self.take(name, 1)[0]
+
+    def gammas(self, shape):
+        """Eight candidates; those that are not accepted are replaced one by one."""
+        d, c = gamma_constants(shape)
+        pairs = zip(c * self.take("standard_normal"), self.take("random"), strict=True)
+        return [d * (1 + x) ** 3 if gamma_accepts(x, u, d) else gamma_above_one(self, shape) for x, u in list(pairs)]
 
 
 class OneOfEight:
@@ -44,11 +58,15 @@ class OneOfEight:
     def __getattr__(self, name):
         if name not in FILL:
             return lambda *args, **kwargs: VARIATES[name](self, *args, **kwargs)
-        return lambda: self._take(name)
+        return lambda: self._next(lambda: self.tiles.take(name))
 
-    def _take(self, name):
+    def standard_gamma(self, shape):
+        boosted = self._next(lambda: self.tiles.gammas(shape if shape >= 1 else shape + 1))
+        return boosted if shape >= 1 else boosted * exp(-self.standard_exponential() / shape)
+
+    def _next(self, make):
         if self.calls == len(self.tiles.taken):
-            self.tiles.taken.append(self.tiles.take(name))
+            self.tiles.taken.append(make())
         self.calls += 1
         return self.tiles.taken[self.calls - 1][self.lane]
 
@@ -83,11 +101,15 @@ def assert_same(likelihood, theta, args=(), count=333):
     model = likelihood.bind(args)
     theta = model.theta(theta)
     assert in_tiles(model)
-    expected = twin(model, theta, count, seed=5)
-    np.testing.assert_allclose(drawn(model, theta, count, 5), expected, rtol=1e-12, atol=1e-13)
+    found = drawn(model, theta, count, seed=5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gammas, "_gamma_ratio", gammas._gamma_ratio.py_func)  # which takes any rng
+        np.testing.assert_allclose(found, twin(model, theta, count, seed=5), rtol=1e-12, atol=1e-13)
 
 
-@pytest.mark.parametrize("name", ["norm", "weibull_min", "gumbel_r", "normal_mixture", "logistic_regression", "ar1"])
+@pytest.mark.parametrize(
+    "name", ["norm", "gamma", "t", "weibull_min", "gumbel_r", "normal_mixture", "logistic_regression", "ar1"]
+)
 def test_built_in_samplers_make_eight_draws_at_once(name):
     case = CASES[name][0]
     assert_same(catalogue[name], case.theta, case.args)
@@ -118,6 +140,12 @@ ARGUMENTS = {
     "weibull": "theta[0]",
     "pareto": "theta[0]",
     "power": "theta[0]",
+    "standard_gamma": "theta[0]",
+    "gamma": "theta[0], 2.0",
+    "chisquare": "0.7",
+    "beta": "theta[0], 0.5",
+    "f": "2.0, 3.0",
+    "standard_t": "4.0",
 }
 
 

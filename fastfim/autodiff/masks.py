@@ -16,7 +16,7 @@ from numba import types
 from numba.core import cgutils
 from numba.core.datamodel import models
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
-from numba.extending import lower_builtin, register_model
+from numba.extending import intrinsic, lower_builtin, register_model
 
 
 class Diverged(Exception):  # noqa: N818 - a signal inside compiled code, not an error of anybody's
@@ -57,6 +57,17 @@ def agreed(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     with cgutils.if_unlikely(builder, builder.icmp_unsigned("!=", some, every)):
         context.call_conv.return_user_exc(builder, Diverged, ())
     return every
+
+
+@intrinsic
+def everywhere(typing_context: Any, mask: Any) -> Any:
+    """Whether a mask is true of all draws; where it is not, they need not agree."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        bits = builder.bitcast(args[0], ir.IntType(mask.draws))
+        return builder.icmp_unsigned("==", bits, bits.type(-1))
+
+    return types.boolean(mask), generate
 
 
 def _register(function: Any, arity: int, instruction: str) -> None:
