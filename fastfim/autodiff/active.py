@@ -22,6 +22,7 @@ from typing import Any
 from numba import njit
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import FunctionPass, register_pass
+from numba.core.typed_passes import NopythonTypeInference
 from numba.core.untyped_passes import ReconstructSSA
 
 from fastfim._inlining import inlined
@@ -37,6 +38,7 @@ from fastfim.autodiff import (
     vector_math,  # noqa: F401 - enters the forms for vectors
 )
 from fastfim.autodiff.callgraph import python_function
+from fastfim.autodiff.promotion import InferTypes
 from fastfim.autodiff.substitute import Substitution
 from fastfim.autodiff.vectors import UNBOXED
 
@@ -132,6 +134,7 @@ def _pipeline(substitute: Any, inner: bool) -> Any:
             manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
             manager.add_pass_after(substitute, ReconstructSSA)
             if inner:
+                manager.passes = [(InferTypes if p is NopythonTypeInference else p, what) for p, what in manager.passes]
                 inlined(manager)
             manager.finalize()
             return [manager]

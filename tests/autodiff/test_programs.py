@@ -367,6 +367,23 @@ def compiled_already(x, theta):
     return math.sqrt(theta[0]) * softplus(theta[1]) - theta[2]
 
 
+def scaled(v, factor):
+    return v * factor
+
+
+def arrays_of_numbers_that_change_in_a_loop(x, theta):
+    """Their types are known later than those of arrays made of them are first guessed."""
+    level, count, other = 0.0, 0, x[0]
+    for t in range(len(x)):
+        level = theta[0] * level + x[t]
+        other = other * 0.5 + theta[1] if x[t] > 1.0 else other
+        count += 1
+    z, w, total = x * level, scaled(x, other), 1
+    for t in range(count):
+        total = total * theta[2] + z[t] * w[t] + np.array([total, 1.0])[0]
+    return np.sum(z * w) + total * x[count - 1]
+
+
 PROGRAMS = [
     f
     for f in list(globals().values())
