@@ -19,7 +19,8 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from numba.core import ir, types
+from numba import types
+from numba.core import ir
 from numba.core.compiler_machinery import register_pass
 from numba.core.errors import NumbaError
 from numba.core.ir_utils import mk_unique_var
