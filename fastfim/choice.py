@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -212,22 +213,50 @@ def _pilot(job: Job, options: Options, deadline: float) -> tuple[Job, Pilot]:
 def _best(job: Job, options: Options, candidates: tuple[str, ...], pilot: Pilot, points: int = 1) -> Plan:
     """Of the candidates and samplings, the one with the least price."""
     first, rest = pilot.halves()
-    prices, seen = {}, {}
-    for name in candidates:
-        wanted = replace(job, order=job.order if ESTIMATORS[name].needs_hessian else 1)
-        for sampling in dict.fromkeys((job.sampling, "mc") if options.sampling == "auto" else (job.sampling,)):
-            control = fit(first, sampling) if ESTIMATORS[name].needs_pilot else None
-            seen[name, sampling] = held = HeldOut.of(rest, name, control)
-            least = 0 if sampling == "rqmc" or control is None else _trusted_from(held.kurtosis)
-            variance, run = held.variance(sampling), replace(wanted, sampling=sampling)
-            anew = (run.order, run.sampling) != (job.order, job.sampling)
-            # of equal prices (the least that any run takes) the smaller variance
-            price = _price(variance, least, run, options, pilot.draws) + COMPILATION / points * anew
-            prices[name, run, least] = price, variance
-    estimator, best, least = min(prices, key=prices.__getitem__)
-    control = fit(pilot, best.sampling) if ESTIMATORS[estimator].needs_pilot else None
-    heavy = tails.look(seen[estimator, best.sampling].contributions(best.sampling))
-    return Plan(best, estimator, control, pilot.draws, pilot.outer_variance, least, heavy)
+    best: _Candidate | None = None
+    for run, name in _runs(job, options, candidates):
+        compilation = COMPILATION / points * _anew(run, job)
+        if best is not None and best.price < compilation:
+            break  # the others want it too
+        control = fit(first, run.sampling) if ESTIMATORS[name].needs_pilot else None
+        held = HeldOut.of(rest, name, control)
+        least = 0 if run.sampling == "rqmc" or control is None else _trusted_from(held.kurtosis)
+        variance = held.variance(run.sampling)
+        price = _price(variance, least, run, options, pilot.draws) + compilation
+        # of equal prices (the least that any run takes) the smaller variance
+        if best is None or (price, variance) < (best.price, best.variance):
+            best = _Candidate(name, run, price, variance, least, held)
+    assert best is not None
+    control = fit(pilot, best.run.sampling) if ESTIMATORS[best.name].needs_pilot else None
+    heavy = tails.look(best.held.contributions(best.run.sampling))
+    return Plan(best.run, best.name, control, pilot.draws, pilot.outer_variance, best.least, heavy)
+
+
+class _Candidate(NamedTuple):
+    """An estimator and a sampling, what they cost, and what single draws say by them."""
+
+    name: str
+    run: Job
+    price: float
+    variance: float
+    least: int
+    held: HeldOut
+
+
+def _runs(job: Job, options: Options, candidates: tuple[str, ...]) -> list[tuple[Job, str]]:
+    """What there is to choose from, first what the pilot has compiled."""
+    samplings = dict.fromkeys((job.sampling, "mc") if options.sampling == "auto" else (job.sampling,))
+    runs = [
+        (replace(job, order=job.order if ESTIMATORS[name].needs_hessian else 1, sampling=sampling), name)
+        for sampling in samplings
+        for name in candidates
+    ]
+    return sorted(runs, key=lambda candidate: _anew(candidate[0], job))
+
+
+def _anew(run: Job, job: Job) -> bool:
+    """Whether a run has to be compiled when the pilot's job is."""
+    return (run.order, run.sampling) != (job.order, job.sampling)
 
 
 def _price(variance: float, least: int, job: Job, options: Options, spent: int) -> float:

@@ -144,7 +144,7 @@ def _standardized(rows: Array, sizes: Array, factors: Array) -> tuple[Array, Arr
 def _regress(design: Array, response: Array, indices: NDArray[np.intp]) -> Array:
     """Every response on all rows of the design: shape (responses, controls)."""
     across = np.swapaxes(design, -1, -2)
-    inverse = np.linalg.pinv(design @ across, rcond=CUTOFF, hermitian=True)
+    inverse = _inverse(design @ across)
     solution = response @ across @ inverse
     solution += (response - solution @ design) @ across @ inverse
     return solution
@@ -155,6 +155,15 @@ def _regress_each(design: Array, response: Array, indices: NDArray[np.intp]) -> 
     few = [design[..., rows, :] for rows in indices.T]
     gram = np.array([[np.einsum("...en,...en->...e", a, b) for b in few] for a in few])
     moments = np.array([np.einsum("...en,...en->...e", a, response) for a in few])
-    inverse = np.linalg.pinv(np.moveaxis(gram, (0, 1), (-2, -1)), rcond=CUTOFF, hermitian=True)
+    inverse = _inverse(np.moveaxis(gram, (0, 1), (-2, -1)))
     solution: Array = np.einsum("...eab,...eb->...ea", inverse, np.moveaxis(moments, 0, -1))
     return solution
+
+
+def _inverse(gram: Array) -> Array:
+    """Pseudo-inverses of symmetric matrices."""
+    values, vectors = np.linalg.eigh(gram)
+    with np.errstate(divide="ignore"):
+        inverses = np.where(values > CUTOFF * values[..., -1:], 1.0 / values, 0.0)
+    inverse: Array = (vectors * inverses[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+    return inverse

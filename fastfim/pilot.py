@@ -6,6 +6,7 @@ The pilot has streams of its own, so that nothing learned from it depends on the
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from time import perf_counter
@@ -114,8 +115,30 @@ def in_time(deadline: float) -> None:
         raise OutOfTimeError
 
 
+def spans(count: int, together: int, deadline: float) -> Iterator[tuple[int, int]]:
+    """Begin and end of parts of a job of ``count`` equal pieces, in order, ``together`` pieces at most.
+
+    With a deadline the first part is one piece, and the others are what half of the time left allows at the pace so
+    far.
+
+    Raises
+    ------
+    OutOfTimeError
+        Past the deadline.
+    """
+    started, done = perf_counter(), 0
+    while done < count:
+        in_time(deadline)
+        most = together
+        if deadline < math.inf:
+            now = perf_counter()
+            most = min(together, 1 + int(0.5 * done * (deadline - now) / (now - started))) if done else 1
+        yield done, min(done + most, count)
+        done += most
+
+
 def draw_pilot(job: Job, draws: int, deadline: float = math.inf) -> Pilot:
-    """Draw and differentiate; with a deadline one stream at a time, and no further than that.
+    """Draw and differentiate, no further than to the deadline.
 
     Raises
     ------
@@ -126,10 +149,9 @@ def draw_pilot(job: Job, draws: int, deadline: float = math.inf) -> Pilot:
     """
     parts: list[Chunk] = []
     kept = max(LEAST_KEPT // draws, WORDS_TOGETHER // (draws * job.layout.size), 1)
-    together = max(1, WORDS_TOGETHER // (draws * job.layout.words_a_draw)) if deadline == math.inf else 1
-    for k in range(0, PILOT_STREAMS, together):
-        in_time(deadline)
-        block = Block(FIRST_STREAM + k, 0, draws, streams=min(together, PILOT_STREAMS - k))
+    together = max(1, WORDS_TOGETHER // (draws * job.layout.words_a_draw))
+    for k, end in spans(PILOT_STREAMS, together, deadline):
+        block = Block(FIRST_STREAM + k, 0, draws, streams=end - k)
         chunk = draws_of(job, block)
         if not _finite(chunk):
             _raise_for_first(job, block)

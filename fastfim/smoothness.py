@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from .errors import ParameterError
 from .estimators import symmetric
 from .kernels import Job, differentiated
-from .pilot import WORDS_TOGETHER, Pilot, in_time
+from .pilot import WORDS_TOGETHER, Pilot, spans
 
 Array = NDArray[np.float64]
 
@@ -35,7 +35,7 @@ Array = NDArray[np.float64]
 STEP, TOWARDS_END, HALVINGS = 0.03, 0.1, 30
 #: Evaluations of a draw that the secants may cost, and draws that are looked at in any case.
 EVALUATIONS, LEAST_DRAWS = 2**14, 512
-#: Pieces in which draws are looked at where there is a deadline to look at, too.
+#: Pieces that draws fall into where there is a deadline to look at, too.
 PIECES = 16
 #: Rough draws are counted from this error on, relative to sqrt(I_ii I_jj); this share of them is no accident.
 VISIBLE, SHARE = 1e-3, 1e-3
@@ -128,9 +128,8 @@ def _secants(
     shares = (1.0, 0.5, -1.0, -0.5)
     points = [beside(job, int(j), share * step) for j, step in zip(which, steps, strict=True) for share in shares]
     beyond, parts = replace(job, theta=np.array(points)), []
-    for piece in [draws] if deadline == math.inf else np.array_split(draws, PIECES):
-        in_time(deadline)
-        parts.append(differentiated(beyond, piece))
+    for begin, end in spans(PIECES, PIECES, deadline):
+        parts.append(differentiated(beyond, draws[begin * len(draws) // PIECES : end * len(draws) // PIECES]))
     scores = np.concatenate([np.swapaxes(part.scores, 1, 2) for part in parts], axis=2)
     densities = np.concatenate([part.logpdf for part in parts], axis=1)
     far, near, far_back, near_back = np.moveaxis(scores.reshape(len(which), 4, job.p, -1), 1, 0)
