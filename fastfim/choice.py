@@ -36,6 +36,7 @@ from .pilot import PILOT_DRAWS, OutOfTimeError, Pilot, draw_pilot, pilot_draws
 from .preview import Preview
 from .result import Check
 from .tails import Tails
+from .workers import Resources
 
 #: Parameters up to which ``"auto"`` compiles Hessians; beyond, they take more seconds to compile than they save.
 HESSIAN_UP_TO = 20
@@ -58,6 +59,7 @@ BEYOND_BUDGET = 1e12
 COMPILATION = 2.0**20
 #: Budgets below this leave nothing for a pilot.
 LEAST_BUDGET = 2048
+ALONE = Resources()
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class Plan:
     sound: bool = True
 
 
-def plan_for(job: Job, options: Options, deadline: float = math.inf, points: int = 1) -> Plan:
+def plan_for(job: Job, options: Options, given: Resources = ALONE, points: int = 1) -> Plan:
     """Decide how to estimate, at so many points together; past the deadline with what is known by then.
 
     Raises
@@ -102,21 +104,21 @@ def plan_for(job: Job, options: Options, deadline: float = math.inf, points: int
         As a run would.
     """
     if options.estimator != "auto":
-        return _named(job, options, deadline)
+        return _named(job, options, given)
     budget = options.draws or options.max_draws
     if budget is not None and budget < LEAST_BUDGET:
         return _score_only(job, options, f"no pilot with less than {LEAST_BUDGET} draws")
     try:
         if job.p > HESSIAN_UP_TO:
-            return _without_hessians(job, options, f"more than {HESSIAN_UP_TO} parameters", deadline)
+            return _without_hessians(job, options, f"more than {HESSIAN_UP_TO} parameters", given)
         try:
-            second, pilot = _pilot(replace(job, order=2), options, deadline)
+            second, pilot = _pilot(replace(job, order=2), options, given)
         except (LikelihoodError, NonFiniteError) as error:
             # whatever is wrong with the likelihood itself will be met again by the score
-            return _without_hessians(job, options, f"no Hessian: {error}", deadline)
+            return _without_hessians(job, options, f"no Hessian: {error}", given)
     except OutOfTimeError:
         return _score_only(job, options, preview.OUT_OF_TIME)
-    seen = preview.look(second, pilot, deadline)
+    seen = preview.look(second, pilot, given)
     candidates = WITH_HESSIANS if seen.usable else ("score",)
     return _with(seen, _best(second, options, candidates, pilot, points))
 
@@ -125,22 +127,22 @@ def _with(seen: Preview, plan: Plan) -> Plan:
     return replace(plan, checks=tuple(seen.checks.items()), sound=seen.sound)
 
 
-def _named(job: Job, options: Options, deadline: float) -> Plan:
+def _named(job: Job, options: Options, given: Resources) -> Plan:
     """The estimator that was asked for; control variates have to have their pilot."""
     estimator = ESTIMATORS[options.estimator]
     if options.sampling == "auto" and not estimator.needs_pilot:
         options = replace(options, sampling="mc")
     if not estimator.needs_hessian:
-        return _by_scores(replace(job, sampling=options.sampling), options, deadline)
+        return _by_scores(replace(job, sampling=options.sampling), options, given)
     job = replace(job, order=2)
     try:
-        job, pilot = _pilot(job, options, math.inf if estimator.needs_pilot else deadline)
+        job, pilot = _pilot(job, options, given._replace(deadline=math.inf) if estimator.needs_pilot else given)
     except OutOfTimeError:
         return _with(preview.nothing(preview.OUT_OF_TIME), Plan(replace(job, sampling=options.sampling), "hessian"))
     plan = _best(job, options, (options.estimator,), pilot)
     if job.p > HESSIAN_UP_TO:
         return plan
-    return _with(_strict(preview.look(job, pilot, deadline)), plan)
+    return _with(_strict(preview.look(job, pilot, given)), plan)
 
 
 def _strict(seen: Preview) -> Preview:
@@ -150,7 +152,7 @@ def _strict(seen: Preview) -> Preview:
     return replace(seen, sound=False, checks=seen.checks | {preview.SMOOTHNESS: check}) if kinked else seen
 
 
-def _by_scores(job: Job, options: Options, deadline: float) -> Plan:
+def _by_scores(job: Job, options: Options, given: Resources) -> Plan:
     """``score`` or ``covariance``. The pilot shows what quasi-Monte Carlo is worth, and else only serves the checks."""
     plan = Plan(job, options.estimator)
     budget = options.draws or options.max_draws
@@ -158,7 +160,7 @@ def _by_scores(job: Job, options: Options, deadline: float) -> Plan:
     if few and job.sampling == "mc":
         return _with(preview.nothing(f"no pilot with less than {LEAST_BUDGET} draws"), plan)
     try:
-        seen, pilot = _preview(job, options, few, deadline)
+        seen, pilot = _preview(job, options, few, given)
     except OutOfTimeError:
         return _with(preview.nothing(preview.OUT_OF_TIME), plan)
     if job.sampling == "rqmc":
@@ -169,7 +171,7 @@ def _by_scores(job: Job, options: Options, deadline: float) -> Plan:
     return replace(_with(seen, plan), tails=tails.look(tails.as_drawn(scores**2, pilot.weights, job.sampling)))
 
 
-def _preview(job: Job, options: Options, few: bool, deadline: float) -> tuple[Preview, Pilot]:
+def _preview(job: Job, options: Options, few: bool, given: Resources) -> tuple[Preview, Pilot]:
     """A look at the pilot with Hessians if they can be had, and at scores alone if not."""
     if few:
         reason = f"no Hessians with less than {LEAST_BUDGET} draws"
@@ -177,17 +179,17 @@ def _preview(job: Job, options: Options, few: bool, deadline: float) -> tuple[Pr
         reason = f"more than {HESSIAN_UP_TO} parameters"
     else:
         try:
-            second, pilot = _pilot(replace(job, order=2), options, deadline)
-            return preview.look(second, pilot, deadline), pilot
+            second, pilot = _pilot(replace(job, order=2), options, given)
+            return preview.look(second, pilot, given), pilot
         except (LikelihoodError, NonFiniteError) as error:
             reason = f"no Hessian: {error}"
-    return preview.nothing(reason), _pilot(job, options, deadline)[1]
+    return preview.nothing(reason), _pilot(job, options, given)[1]
 
 
-def _without_hessians(job: Job, options: Options, reason: str, deadline: float) -> Plan:
+def _without_hessians(job: Job, options: Options, reason: str, given: Resources) -> Plan:
     if job.p > CONTROLS_UP_TO:
         return _score_only(job, options, reason)
-    job, pilot = _pilot(job, options, deadline)
+    job, pilot = _pilot(job, options, given)
     return _with(preview.nothing(reason), _best(job, options, WITHOUT_HESSIANS, pilot))
 
 
@@ -196,18 +198,18 @@ def _score_only(job: Job, options: Options, reason: str) -> Plan:
     return _with(preview.nothing(reason), Plan(replace(job, sampling=sampling), "score"))
 
 
-def _pilot(job: Job, options: Options, deadline: float) -> tuple[Job, Pilot]:
+def _pilot(job: Job, options: Options, given: Resources) -> tuple[Job, Pilot]:
     """A pilot under the sampling that the run may use; quasi-Monte Carlo also shows what independent draws would do."""
     draws = pilot_draws(options.draws or options.max_draws)
     if options.sampling != "auto":
         job = replace(job, sampling=options.sampling)
-        return job, draw_pilot(job, draws, deadline)
+        return job, draw_pilot(job, draws, given)
     job = replace(job, sampling="rqmc")
     try:
-        return job, draw_pilot(job, draws, deadline)
+        return job, draw_pilot(job, draws, given)
     except LikelihoodError:
         job = replace(job, sampling="mc")
-        return job, draw_pilot(job, draws, deadline)
+        return job, draw_pilot(job, draws, given)
 
 
 def _best(job: Job, options: Options, candidates: tuple[str, ...], pilot: Pilot, points: int = 1) -> Plan:

@@ -39,7 +39,7 @@ from .options import Options
 from .preview import SMOOTHNESS
 from .progress import reporter
 from .result import FisherEstimate, Round
-from .workers import Workers, mapper
+from .workers import Resources, Workers, mapper
 
 #: Blocks of each stream that are handed out together: enough to keep workers busy, few enough that the clock is
 #: looked at often and that memory stays at O(streams p^2).
@@ -173,12 +173,12 @@ def _run(model: BoundLikelihood, theta: NDArray[np.float64], options: Options) -
     job = Job(model, theta, options.seed, order=1)
     trial.once(model, theta)
     check_by_hand(job if model.likelihood.hessian is None else replace(job, order=2))
-    plan = plan_for(job, options, deadline)
-    _require_room(options, plan)
-    compile_for(model, plan.job.order, plan.job.sampling)  # once, before threads that would each do it
     look: Look | None = None
     history: list[Round] = []
     with mapper(options.workers) as ordered_map, reporter(options.progress, options.rtol) as report:
+        plan = plan_for(job, options, Resources(deadline, ordered_map))
+        _require_room(options, plan)
+        compile_for(model, plan.job.order, plan.job.sampling)  # once, before threads that would each do it
         share = _Share(plan, options, ordered_map, deadline)
         for totals, draws in _rounds(plan.job, options, ordered_map, deadline, lambda: plan.spent):
             sums, rounds = Sums.unpack(totals, plan.job.p, draws), len(history) + 1

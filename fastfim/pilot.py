@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from time import perf_counter
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from .diagnosis import raise_for
 from .estimators import symmetric, triangle
 from .kernels import Block, Chunk, Job, draws_of
+from .workers import Resources
 
 Array = NDArray[np.float64]
 
@@ -137,7 +138,7 @@ def spans(count: int, together: int, deadline: float) -> Iterator[tuple[int, int
         done += most
 
 
-def draw_pilot(job: Job, draws: int, deadline: float = math.inf) -> Pilot:
+def draw_pilot(job: Job, draws: int, given: Resources = Resources()) -> Pilot:  # noqa: B008 - immutable
     """Draw and differentiate, no further than to the deadline.
 
     Raises
@@ -150,15 +151,18 @@ def draw_pilot(job: Job, draws: int, deadline: float = math.inf) -> Pilot:
     parts: list[Chunk] = []
     kept = max(LEAST_KEPT // draws, WORDS_TOGETHER // (draws * job.layout.size), 1)
     together = max(1, WORDS_TOGETHER // (draws * job.layout.words_a_draw))
-    for k, end in spans(PILOT_STREAMS, together, deadline):
-        block = Block(FIRST_STREAM + k, 0, draws, streams=end - k)
-        chunk = draws_of(job, block)
-        if not _finite(chunk):
-            _raise_for_first(job, block)
-        parts.append(chunk if k < kept else replace(chunk, draws=chunk.draws[:0]))
+    workers = given.workers.ours
+    for begin, end in spans(PILOT_STREAMS, together, given.deadline):
+        share = workers.share(end - begin, draws * job.work)
+        blocks = [Block(FIRST_STREAM + k, 0, draws, streams=min(share, end - k)) for k in range(begin, end, share)]
+        for block, chunk in zip(blocks, workers(partial(draws_of, job), blocks), strict=True):
+            if not _finite(chunk):
+                _raise_for_first(job, block)
+            wanted = max(0, FIRST_STREAM + kept - block.stream)
+            parts.append(replace(chunk, draws=chunk.draws[:wanted]))
     whole = parts[0] if len(parts) == 1 else Chunk.joined(parts)
     hessians = None if whole.hessians is None else in_columns(whole.hessians)
-    samples = whole.draws[:kept].reshape(-1, job.layout.size)
+    samples = whole.draws.reshape(-1, job.layout.size)
     return Pilot(in_columns(whole.scores), hessians, whole.weights.ravel(), PILOT_STREAMS, samples)
 
 

@@ -8,7 +8,6 @@ score is zero, and this is the only sign.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,6 +19,7 @@ from .kernels import Job
 from .pilot import OutOfTimeError, Pilot
 from .result import Check
 from .smoothness import Smoothness
+from .workers import Resources
 
 NAN = float("nan")
 SMOOTHNESS, OUT_OF_TIME = "smoothness", "time_limit was reached"
@@ -45,10 +45,10 @@ class Preview:
     checks: dict[str, Check] = field(default_factory=dict)
 
 
-def look(job: Job, pilot: Pilot, deadline: float = math.inf) -> Preview:
+def look(job: Job, pilot: Pilot, given: Resources) -> Preview:
     """Look at a pilot with Hessians, up to the deadline."""
     try:
-        seen = smoothness.look(job, pilot, deadline)
+        seen = smoothness.look(job, pilot, given)
     except OutOfTimeError:
         return nothing(OUT_OF_TIME)
     except LikelihoodError as error:

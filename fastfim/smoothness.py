@@ -18,16 +18,17 @@ identity fails too, and no estimator is right.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ParameterError
 from .estimators import symmetric
-from .kernels import Job, differentiated
+from .kernels import Chunk, Job, differentiated
 from .pilot import WORDS_TOGETHER, Pilot, spans
+from .workers import Resources
 
 Array = NDArray[np.float64]
 
@@ -35,7 +36,7 @@ Array = NDArray[np.float64]
 STEP, TOWARDS_END, HALVINGS = 0.03, 0.1, 30
 #: Evaluations of a draw that the secants may cost, and draws that are looked at in any case.
 EVALUATIONS, LEAST_DRAWS = 2**14, 512
-#: Pieces that draws fall into where there is a deadline to look at, too.
+#: Pieces that draws fall into where there is a deadline to look at, or several threads.
 PIECES = 16
 #: Rough draws are counted from this error on, relative to sqrt(I_ii I_jj); this share of them is no accident.
 VISIBLE, SHARE = 1e-3, 1e-3
@@ -68,7 +69,7 @@ class Smoothness:
         return not self.outside.any()
 
 
-def look(job: Job, pilot: Pilot, deadline: float = math.inf) -> Smoothness:
+def look(job: Job, pilot: Pilot, given: Resources = Resources()) -> Smoothness:  # noqa: B008 - immutable
     """Compare Hessians of the pilot's draws with secants of their scores.
 
     Raises
@@ -88,7 +89,7 @@ def look(job: Job, pilot: Pilot, deadline: float = math.inf) -> Smoothness:
     for k in range(0, len(informed), together):
         which = informed[k : k + together]
         steps = np.array([step_within(job, int(j), root[j]) for j in which])
-        (wide, narrow), left = _secants(job, which, steps, draws, deadline)
+        (wide, narrow), left = _secants(job, which, steps, draws, given)
         scale = root[which, None] * np.where(root > 0.0, root, np.inf)
         coarse, fine = (np.abs(slopes - hessians[which]) / scale[:, :, None] for slopes in (wide, narrow))
         kinked = ((fine > 0.5 * coarse) & (fine > VISIBLE) | ~np.isfinite(fine)).any(axis=1)
@@ -119,7 +120,7 @@ def beside(job: Job, j: int, step: float) -> Array:
 
 
 def _secants(
-    job: Job, which: NDArray[np.intp], steps: Array, draws: Array, deadline: float
+    job: Job, which: NDArray[np.intp], steps: Array, draws: Array, given: Resources
 ) -> tuple[tuple[Array, Array], NDArray[np.bool_]]:
     """Slopes of each draw's score along some parameters, (parameters, p, draws), over a step and over half of it.
 
@@ -127,9 +128,13 @@ def _secants(
     """
     shares = (1.0, 0.5, -1.0, -0.5)
     points = [beside(job, int(j), share * step) for j, step in zip(which, steps, strict=True) for share in shares]
-    beyond, parts = replace(job, theta=np.array(points)), []
-    for begin, end in spans(PIECES, PIECES, deadline):
-        parts.append(differentiated(beyond, draws[begin * len(draws) // PIECES : end * len(draws) // PIECES]))
+    beyond = replace(job, theta=np.array(points))
+    parts: list[Chunk] = []
+    workers, cuts = given.workers.ours, np.arange(PIECES + 1) * len(draws) // PIECES
+    for begin, end in spans(PIECES, PIECES, given.deadline):
+        share = workers.share(end - begin, len(points) * len(draws) // PIECES * job.work)
+        pieces = [draws[cuts[k] : cuts[min(k + share, end)]] for k in range(begin, end, share)]
+        parts += workers(partial(differentiated, beyond), pieces)
     scores = np.concatenate([np.swapaxes(part.scores, 1, 2) for part in parts], axis=2)
     densities = np.concatenate([part.logpdf for part in parts], axis=1)
     far, near, far_back, near_back = np.moveaxis(scores.reshape(len(which), 4, job.p, -1), 1, 0)

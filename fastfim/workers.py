@@ -9,11 +9,12 @@ Blocks are pure functions, so whoever runs them gives the same bits; the results
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,8 +22,8 @@ from .errors import OptionError
 
 OrderedMap = Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]
 
-#: Work (see `Job.work`) below which threads take longer to begin than to do it: a tenth of a millisecond or so.
-ALONE = 2**16
+#: Work (see `Job.work`) below which threads take longer to begin than to do it: some tenths of a millisecond.
+ALONE = 2**18
 #: Tasks for each thread: so many that the last one to finish is not waited for long.
 TASKS_A_THREAD = 4
 
@@ -57,6 +58,11 @@ class Workers:
             return streams
         return max(1, streams // (self.threads * TASKS_A_THREAD))
 
+    @property
+    def ours(self) -> Workers:
+        """The same if they are threads of our own, which share memory; else the calling thread."""
+        return self if self.theirs is None else Workers(1)
+
     def __call__(self, function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterable[Any]:
         """Results in the order of the tasks."""
         if self.theirs is not None:
@@ -72,6 +78,13 @@ class Workers:
         if self.pool is not None:
             # an interrupt must not wait for blocks that have not begun
             self.pool.shutdown(wait=True, cancel_futures=True)
+
+
+class Resources(NamedTuple):
+    """What a pilot may use: time until the deadline (by `time.perf_counter`), and threads."""
+
+    deadline: float = math.inf
+    workers: Workers = Workers(1)
 
 
 @contextmanager
