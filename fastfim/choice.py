@@ -5,7 +5,7 @@ What is named is taken. ``"auto"`` is never worse than the plain score with inde
 - where single draws of the pilot show a kink only the score is left; where there are no Hessians, the score with itself
   as a control variate too;
 - of the candidates it takes the one with the least draws to the tolerance times their cost, judged in the worst entry
-  on the half of the pilot that the control variates were not fitted on. The variance of quasi-Monte Carlo is that of
+  on the half of the pilot that its control variates were not fitted on. The variance of quasi-Monte Carlo is that of
   the means of the pilot's streams, and taken to fall like n^-(1 + `RATE`). Cost is counted, never timed: a Hessian as
   p + 1 scores, an inversion as `INVERSION` draws, a compilation as `COMPILATION`;
 - an error bar by Student's t wants stream means that are close to normal. The residuals of control variates live in
@@ -19,6 +19,7 @@ What is named is taken. ``"auto"`` is never worse than the plain score with inde
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import preview, stopping, tails
-from .control import ControlVariates, fit
+from .control import ControlVariates, fit, widths
 from .errors import LikelihoodError, NonFiniteError
 from .estimators import ESTIMATORS
 from .heldout import HeldOut
@@ -55,6 +56,8 @@ SMALLEST_RTOL = 1e-6
 RESIDUAL_DRAWS, MARGIN = 2048, 8
 #: An estimator that needs more draws for its error bar than a fixed budget has is priced out by this factor.
 BEYOND_BUDGET = 1e12
+#: Variance a draw of what is known to rounding.
+EXACT = 1e-20
 #: What compiling once more costs: so many draws a stream take some tenths of a second.
 COMPILATION = 2.0**20
 #: Budgets below this leave nothing for a pilot.
@@ -220,18 +223,27 @@ def _best(job: Job, options: Options, candidates: tuple[str, ...], pilot: Pilot,
         compilation = COMPILATION / points * _anew(run, job)
         if best is not None and best.price < compilation:
             break  # the others want it too
-        control = fit(first, run.sampling) if ESTIMATORS[name].needs_pilot else None
-        held = HeldOut.of(rest, name, control)
-        least = 0 if run.sampling == "rqmc" or control is None else _trusted_from(held.kurtosis)
-        variance = held.variance(run.sampling)
-        price = _price(variance, least, run, options, pilot.draws) + compilation
-        # of equal prices (the least that any run takes) the smaller variance
-        if best is None or (price, variance) < (best.price, best.variance):
-            best = _Candidate(name, run, price, variance, least, held)
+        for control in _controls(first, name, run.sampling):
+            held = HeldOut.of(rest, name, control)
+            least = 0 if run.sampling == "rqmc" or control is None else _trusted_from(held.kurtosis)
+            variance = held.variance(run.sampling)
+            price = _price(variance, least, run, options, pilot.draws) + compilation
+            # of equal prices (the least that any run takes) the smaller variance
+            if best is None or (price, variance) < (best.price, best.variance):
+                best = _Candidate(name, run, price, variance, least, held, control)
+            if variance <= EXACT:
+                break
     assert best is not None
-    control = fit(pilot, best.run.sampling) if ESTIMATORS[best.name].needs_pilot else None
     heavy = tails.look(best.held.contributions(best.run.sampling))
-    return Plan(best.run, best.name, control, pilot.draws, pilot.outer_variance, best.least, heavy)
+    return Plan(best.run, best.name, best.control, pilot.draws, pilot.outer_variance, best.least, heavy)
+
+
+def _controls(pilot: Pilot, estimator: str, sampling: str) -> Iterator[ControlVariates | None]:
+    if not ESTIMATORS[estimator].needs_pilot:
+        yield None
+        return
+    for wide in widths(pilot):
+        yield fit(pilot, sampling, wide)
 
 
 class _Candidate(NamedTuple):
@@ -243,6 +255,7 @@ class _Candidate(NamedTuple):
     variance: float
     least: int
     held: HeldOut
+    control: ControlVariates | None
 
 
 def _runs(job: Job, options: Options, candidates: tuple[str, ...]) -> list[tuple[Job, str]]:

@@ -9,11 +9,15 @@ regression of N_e on the controls has the least variance of all. The coefficient
 for nothing else, so that they are independent of the draws they meet, and the estimate stays exactly unbiased. Being
 linear in the sums that a run keeps anyway, it costs nothing but the Hessian.
 
-Up to `FULL_UP_TO` parameters every entry is regressed on all controls, beyond only entry (i, j) on [s_i, s_j, D_ij];
-without a Hessian it is Y_ij that is regressed, on [s_i, s_j]. The controls are often collinear (in an exponential
-family N is constant; supports are discrete; for t, N itself is a combination of them). Hence a least-squares solution
-with a relative cut-off: directions that the pilot cannot tell apart get no coefficient. It is found from inner
-products, for all entries and points at once, with a step of refinement for the digits that these lose.
+Every entry is regressed on all controls (*wide*), or entry (i, j) on [s_i, s_j, D_ij] alone: which is better, other
+draws of the pilot tell. All controls make multivariate normals of 20 parameters exact, and are worth a hundred times
+the draws of the few for mixtures of 11; where they explain nothing (logistic regression), their coefficients are noise,
+and the few have half the variance. Without a Hessian it is Y_ij that is regressed, on [s_i, s_j].
+
+The controls are often collinear (in an exponential family N is constant; supports are discrete; for t, N itself is a
+combination of them). Hence a least-squares solution with a relative cut-off: directions that the pilot cannot tell
+apart get no coefficient. It is found from inner products, for all entries and points at once, with a step of refinement
+for the digits that these lose.
 
 >>> rng = np.random.default_rng(0)
 >>> x = rng.normal(size=(1, 500))                    # location of a normal: s = x, N = 1
@@ -36,11 +40,13 @@ from .pilot import Pilot
 
 Array = NDArray[np.float64]
 
-#: Parameters up to which each entry uses all controls; with more, a pilot cannot afford p (p + 3) / 2 of them.
-FULL_UP_TO = 9
+#: Draws of a pilot for each of all p (p + 3) / 2 controls, at least: if these are worth nothing, an eighth more variance.
+DRAWS_A_CONTROL = 8
 #: Eigenvalues of inner products below this share of the largest are noise, and so is a spread below this share of a
 #: column's size.
 CUTOFF, LEAST_SPREAD = 1e-12, 1e-12
+#: Multiplications up to which OpenBLAS keeps to one thread, and draws of a piece that does.
+UNTHREADED, PIECE = 2**18, 64
 
 
 @dataclass(frozen=True)
@@ -73,12 +79,21 @@ class ControlVariates:
         """What each single draw says of each entry, shape (E, draws)."""
         controls, target = _controls(pilot), _target(pilot)
         if self.indices.shape[1] == controls.shape[-2]:
-            return target - self.values @ controls
+            return target - _combined(self.values, controls)
         return target - sum(self.values[..., k, None] * controls[..., few, :] for k, few in enumerate(self.indices.T))
 
 
-def fit(pilot: Pilot, sampling: str) -> ControlVariates:
-    """Coefficients from the draws of a pilot, for a run under ``sampling``.
+def widths(pilot: Pilot) -> tuple[bool, ...]:
+    """What there is to choose from: all controls for every entry, or few (False)."""
+    if pilot.hessians is None:
+        return (False,)
+    if pilot.p == 1:
+        return (True,)
+    return (True, False) if DRAWS_A_CONTROL * (pilot.p + len(pilot.hessians)) <= pilot.draws else (False,)
+
+
+def fit(pilot: Pilot, sampling: str, wide: bool = True) -> ControlVariates:
+    """Coefficients from the draws of a pilot, for a run under ``sampling``, of all controls or of few.
 
     They have the least mean of the squared residual r, E[w r^2] over draws with weights w, for independent draws; for
     quasi-random ones, which add up w r, that of (w r)^2.
@@ -87,7 +102,7 @@ def fit(pilot: Pilot, sampling: str) -> ControlVariates:
     design, lengths = _standardized(_controls(pilot), _sizes(pilot), factors)
     target = _target(pilot)
     response, scales = _standardized(target, _norms(target), factors)
-    indices = _indices(pilot)
+    indices = _indices(pilot, wide)
     solve = _regress if indices.shape[1] == design.shape[-2] else _regress_each
     values = solve(design, response, indices) * scales[..., :, None] / lengths[..., indices]
     return ControlVariates(indices, values)
@@ -96,12 +111,12 @@ def fit(pilot: Pilot, sampling: str) -> ControlVariates:
 # ---------------------------------------------------------------- the least-squares problem
 
 
-def _indices(pilot: Pilot) -> NDArray[np.intp]:
+def _indices(pilot: Pilot, wide: bool) -> NDArray[np.intp]:
     rows, columns = triangle(pilot.p)
     entries = len(rows)
     if pilot.hessians is None:
         return np.stack([rows, columns], axis=1)
-    if pilot.p <= FULL_UP_TO:
+    if wide:
         return np.tile(np.arange(pilot.p + entries), (entries, 1))
     return np.stack([rows, columns, pilot.p + np.arange(entries)], axis=1)
 
@@ -143,11 +158,36 @@ def _standardized(rows: Array, sizes: Array, factors: Array) -> tuple[Array, Arr
 
 def _regress(design: Array, response: Array, indices: NDArray[np.intp]) -> Array:
     """Every response on all rows of the design: shape (responses, controls)."""
-    across = np.swapaxes(design, -1, -2)
-    inverse = _inverse(design @ across)
-    solution = response @ across @ inverse
-    solution += (response - solution @ design) @ across @ inverse
+    inverse = _inverse(_inner(design, design))
+    solution = _inner(response, design) @ inverse
+    solution += _inner(response - _combined(solution, design), design) @ inverse
     return solution
+
+
+def _inner(a: Array, b: Array) -> Array:
+    """Inner products of rows."""
+    if not _small(a, b):
+        return a @ np.swapaxes(b, -1, -2)
+    products: Array = (_pieces(a) @ np.swapaxes(_pieces(b), -1, -2)).sum(axis=0)
+    return products
+
+
+def _combined(coefficients: Array, rows: Array) -> Array:
+    """Linear combinations of rows."""
+    if not _small(coefficients, rows):
+        return coefficients @ rows
+    combined: Array = np.moveaxis(coefficients @ _pieces(rows), 0, 1).reshape(len(coefficients), -1)
+    return combined
+
+
+def _small(a: Array, b: Array) -> bool:
+    """Whether a product pays in pieces: a library would hand it to threads that take longer to wake than it takes."""
+    pair = len(a) * len(b)
+    return a.ndim == 2 and b.shape[1] % PIECE == 0 and pair * PIECE <= UNTHREADED < pair * b.shape[1]
+
+
+def _pieces(rows: Array) -> Array:
+    return np.moveaxis(rows.reshape(len(rows), -1, PIECE), 1, 0)
 
 
 def _regress_each(design: Array, response: Array, indices: NDArray[np.intp]) -> Array:

@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 from oracles import CASES
 
-from fastfim import Likelihood, control, estimate, positive
+from fastfim import Likelihood, control, estimate, positive, real
+from fastfim.choice import plan_for
 from fastfim.control import ControlVariates, fit
 from fastfim.estimators import Sums, replicates
+from fastfim.kernels import Job
+from fastfim.options import Options
 from fastfim.pilot import Pilot, pilot_draws
 
 
@@ -48,7 +51,7 @@ def test_any_coefficients_give_what_the_formula_says(p):
 def test_coefficients_are_those_of_least_squares(p):
     rng = np.random.default_rng(p)
     scores, hessians = draws_of(rng, 3000, p)
-    found = fit(pilot_of(scores, hessians), "mc")
+    found = fit(pilot_of(scores, hessians), "mc", wide=p < 10)
     rows, columns = np.triu_indices(p)
     difference = (scores[:, :, None] * scores[:, None, :] + hessians)[:, rows, columns]
     controls = np.concatenate([scores, difference], axis=1)
@@ -103,10 +106,44 @@ def test_the_pilot_counts():
     assert estimate("norm", (0.0, 1.0), draws=64, estimator="bartlett", rng=0).draws >= 64
 
 
-def test_switch_between_few_and_all_controls():
-    assert control.FULL_UP_TO == 9
-    for p, controls in ((9, 9 + 45), (10, 3)):
-        assert fit(pilot_of(*draws_of(np.random.default_rng(0), 100, p)), "mc").indices.shape[1] == controls
+@pytest.mark.parametrize(("p", "draws", "choice"), [(1, 2, (True,)), (9, 431, (False,)), (9, 432, (True, False))])
+def test_all_controls_want_draws_enough(p, draws, choice):
+    pilot = pilot_of(*draws_of(np.random.default_rng(0), draws, p))
+    assert control.widths(pilot) == choice
+    assert fit(pilot, "mc", wide=True).indices.shape[1] == p + p * (p + 1) // 2
+    assert fit(pilot, "mc", wide=False).indices.shape[1] == 3
+
+
+def test_the_better_of_all_and_few_controls_is_taken():
+    """A normal is exact by all; made-up noise that no control explains is better left to few."""
+
+    def sample(rng, theta, x):
+        x[0] = theta[0] + theta[2] * rng.standard_normal()
+        x[1] = theta[1] + theta[3] * rng.standard_normal() + theta[4] * x[0]
+
+    def logpdf(x, theta):
+        a, b = (x[0] - theta[0]) / theta[2], (x[1] - theta[1] - theta[4] * x[0]) / theta[3]
+        return -0.5 * (a * a + b * b) - np.log(theta[2] * theta[3])
+
+    domain = (real, real, positive, positive, real)
+    normal = Likelihood(sample, logpdf, parameters=("a", "b", "s", "t", "c"), domain=domain, size=2)
+    exact = estimate(normal, (0.1, 0.2, 1.0, 2.0, 0.5), draws=65_536, estimator="bartlett", sampling="mc", rng=0)
+    assert exact.variance_reduction > 1e9
+
+    def sample_response(rng, theta, x):
+        for i in range(6):
+            x[i] = rng.standard_normal()
+        x[6] = rng.random() < 1 / (1 + np.exp(-np.dot(x[:6], theta)))
+
+    def logpdf_response(x, theta):
+        eta = np.dot(x[:6], theta)
+        return x[6] * eta - np.logaddexp(0.0, eta)
+
+    logistic = Likelihood(sample_response, logpdf_response, parameters=[f"b{i}" for i in range(6)], size=7)
+    job = Job(logistic.bind(), np.full(6, 0.3), 0, 2, "rqmc")
+    options = Options.of(estimator="bartlett", sampling="rqmc", rng=0)
+    chosen = plan_for(job, options).control
+    assert chosen.indices.shape[1] == 3
 
 
 def test_scores_alone_are_controls_where_there_are_no_hessians():
