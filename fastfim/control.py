@@ -40,7 +40,7 @@ from .pilot import Pilot
 
 Array = NDArray[np.float64]
 
-#: Draws of a pilot for each of all p (p + 3) / 2 controls, at least: if these are worth nothing, an eighth more variance.
+#: Draws of a pilot for each of all p (p + 3) / 2 controls, at least: an eighth more variance if they are worth nothing.
 DRAWS_A_CONTROL = 8
 #: Eigenvalues of inner products below this share of the largest are noise, and so is a spread below this share of a
 #: column's size.
