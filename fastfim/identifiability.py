@@ -87,7 +87,7 @@ def look(replicates: Array, roots: Array) -> Identifiability:
     informed = np.flatnonzero(roots > 0.0)
     scaled = replicates[:, informed[:, None], informed] / np.outer(roots[informed], roots[informed])
     values, vectors = np.linalg.eigh(scaled.mean(axis=0))
-    forms = np.einsum("ij,kil,lj->kj", vectors, scaled, vectors, optimize=True)
+    forms = ((scaled @ vectors) * vectors).sum(axis=1)
     errors = forms.std(axis=0, ddof=1) / np.sqrt(len(forms))
     every = np.zeros((len(roots), len(informed)))
     every[informed] = vectors
