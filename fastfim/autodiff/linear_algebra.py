@@ -44,7 +44,8 @@ from fastfim import _jit
 from fastfim.autodiff import rules
 from fastfim.autodiff.components import extended, truncated, truncation, vanishes
 from fastfim.autodiff.dtype import DualDType
-from fastfim.autodiff.elementwise import element, result_dtype
+from fastfim.autodiff.elementwise import result_dtype
+from fastfim.autodiff.expressions import element
 from fastfim.autodiff.number import REAL, Active
 from fastfim.autodiff.numerics.inversion import invert
 from fastfim.autodiff.operations import Operation
@@ -90,7 +91,7 @@ def _plain_inverse(a: Any) -> Any:
 @stands_in_for(np.linalg.cholesky, plain=anything)
 def cholesky(a: Any) -> Any:
     """``np.linalg.cholesky``: the lower triangular L with L L^T = a; reads the lower triangle of a."""
-    dtype: Any = result_dtype(None, (a,))
+    dtype: Any = result_dtype((a,))
 
     def factor(a: Any) -> Any:
         n = _side(a)
@@ -122,7 +123,7 @@ def _remainder(a: Any, lower: Any, i: Any, j: Any) -> Any:
 @stands_in_for(np.linalg.solve, plain=anything)
 def solve(a: Any, b: Any) -> Any:
     """``np.linalg.solve`` for one right-hand side, or several as columns."""
-    dtype: Any = result_dtype(None, (a, b))
+    dtype: Any = result_dtype((a, b))
     steps = max(1, _order(a))
 
     def one(a: Any, b: Any) -> Any:
@@ -148,7 +149,7 @@ def solve(a: Any, b: Any) -> Any:
 @stands_in_for(np.linalg.inv, plain=anything)
 def inv(a: Any) -> Any:
     """``np.linalg.inv``."""
-    dtype: Any = result_dtype(None, (a,))
+    dtype: Any = result_dtype((a,))
     steps = max(1, _order(a))
 
     def inverse(a: Any) -> Any:

@@ -20,7 +20,7 @@ from numba.extending import overload
 
 from fastfim import _jit
 from fastfim.autodiff import rules
-from fastfim.autodiff.elementwise import over_elements, result_dtype
+from fastfim.autodiff.elementwise import on_elements, result_dtype
 from fastfim.autodiff.number import Active
 from fastfim.autodiff.operations import Operation
 from fastfim.autodiff.theta import Theta
@@ -29,7 +29,7 @@ from fastfim.autodiff.vectors import UNBOXED, VECTOR, element_type, is_matrix, s
 
 def _operation(function: Any) -> Any:
     entry = rules.callables(rules.ENTRIES)[function]
-    return Operation(function, entry, over_elements(function, entry), None)
+    return Operation(function, entry, on_elements(function, entry), None)
 
 
 _root, _larger, _smaller = map(_operation, (math.sqrt, np.maximum, np.minimum))
@@ -136,7 +136,7 @@ def inner(a: Any, b: Any) -> Any:
 @stands_in_for(np.outer)
 def outer(a: Any, b: Any) -> Any:
     """``np.outer`` of vectors."""
-    dtype: Any = result_dtype(None, (a, b))
+    dtype: Any = result_dtype((a, b))
 
     def products(a: Any, b: Any) -> Any:
         out = np.empty((len(a), len(b)), dtype)
@@ -151,7 +151,7 @@ def outer(a: Any, b: Any) -> Any:
 @stands_in_for(np.diag)
 def diagonal(v: Any, k: Any = 0) -> Any:
     """``np.diag``: a matrix with a vector on its diagonal k, or the diagonal k of a matrix."""
-    dtype: Any = result_dtype(None, (v,))
+    dtype: Any = result_dtype((v,))
 
     def matrix(v: Any, k: Any = 0) -> Any:
         n = len(v) + abs(k)
@@ -180,7 +180,7 @@ def _band(m: Any, out: Any, low: Any, high: Any) -> Any:
 @stands_in_for(np.tril)
 def lower_triangle(m: Any, k: Any = 0) -> Any:
     """``np.tril`` of a matrix."""
-    dtype: Any = result_dtype(None, (m,))
+    dtype: Any = result_dtype((m,))
 
     def copy(m: Any, k: Any = 0) -> Any:
         return _band(m, np.zeros(m.shape, dtype), -m.shape[0], k)
@@ -191,7 +191,7 @@ def lower_triangle(m: Any, k: Any = 0) -> Any:
 @stands_in_for(np.triu)
 def upper_triangle(m: Any, k: Any = 0) -> Any:
     """``np.triu`` of a matrix."""
-    dtype: Any = result_dtype(None, (m,))
+    dtype: Any = result_dtype((m,))
 
     def copy(m: Any, k: Any = 0) -> Any:
         return _band(m, np.zeros(m.shape, dtype), k, m.shape[1])

@@ -28,6 +28,7 @@ from fastfim.autodiff import rules
 from fastfim.autodiff.dual import Dual
 from fastfim.autodiff.emit import DOUBLE, Emitter, Value
 from fastfim.autodiff.errors import STORED, Refused
+from fastfim.autodiff.expressions import Expression
 from fastfim.autodiff.masks import Mask
 from fastfim.autodiff.number import REAL, Active, Parts, joint
 from fastfim.autodiff.rules import Choice, Entry, Partial, Predicate, Refusal, Rule
@@ -45,7 +46,8 @@ class Operation:
     entry
         Its entry in the table, for calls on numbers (``None``: it has none).
     vector
-        Compiled function for calls that have a vector of active numbers among their arguments, or ``None``.
+        An `ArrayFunction`, or a compiled function, for calls with a vector of active numbers among their arguments, or
+        ``None``.
     loc
         The place, for messages.
     always
@@ -65,7 +67,8 @@ class OperationType(types.Callable, types.Opaque):  # type: ignore[misc]
     def __init__(self, operation: Operation) -> None:
         self.operation = operation
         name = getattr(operation.function, "__name__", str(operation.function))
-        meaning = f"{id(operation.function)}, {id(operation.entry)}, {id(operation.vector)}"
+        vector = operation.vector if isinstance(operation.vector, ArrayFunction) else id(operation.vector)
+        meaning = f"{id(operation.function)}, {id(operation.entry)}, {vector}"
         super().__init__(f"Operation({name}, {meaning}, {operation.loc})")
 
     def get_call_type(self, context: Any, args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
@@ -84,6 +87,23 @@ class OperationType(types.Callable, types.Opaque):  # type: ignore[misc]
 
 
 register_model(OperationType)(models.OpaqueModel)
+
+
+class ArrayFunction:
+    """What a function does with arrays, where it writes its instructions itself (see `elementwise` and `folds`).
+
+    ``otherwise``: the stand-in of calls that it does not serve, or ``None``.
+    """
+
+    otherwise: Any
+
+    def resolve(self, context: Any, args: tuple[Any, ...]) -> Any:
+        """Signature of a call, or ``None`` where the types are none of its."""
+        raise NotImplementedError
+
+    def lower(self, context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        """Write the instructions of a call."""
+        raise NotImplementedError
 
 
 @typeof_impl.register(Operation)
@@ -111,12 +131,12 @@ def is_vector(kind: Any) -> bool:
         return is_vector(kind.dtype) or isinstance(kind.dtype, Active)
     if isinstance(kind, types.BaseTuple):
         return any(is_vector(member) or isinstance(member, Active) for member in kind)
-    return isinstance(kind, Theta)
+    return isinstance(kind, Theta | Expression)
 
 
 def resolve(context: Any, operation: Operation, args: tuple[Any, ...], kws: dict[str, Any]) -> tuple[Any, Any]:
     """Who does a call, and its signature: the entry, or a Numba function type."""
-    args = tuple(types.unliteral(a) for a in args)
+    given, args = args, tuple(types.unliteral(a) for a in args)
     kinds = (*args, *kws.values())
     active = any(isinstance(a, Active) for a in kinds)
     with_array = any(isinstance(a, types.Array) for a in kinds)
@@ -124,7 +144,7 @@ def resolve(context: Any, operation: Operation, args: tuple[Any, ...], kws: dict
     always = operation.always is not None and operation.always(*kinds)
     whole = always or masked or any(map(is_vector, kinds))
     if whole or (active and (operation.entry is None or with_array)):
-        return _resolve_vector(context, operation, args, kws)
+        return _resolve_vector(context, operation, given, kws)
     if active:
         return _resolve_scalar(operation, args, kws)
     return _resolve_plain(context, operation, args, kws)
@@ -143,11 +163,19 @@ def _resolve_scalar(operation: Operation, args: tuple[Any, ...], kws: dict[str, 
 def _resolve_vector(context: Any, operation: Operation, args: tuple[Any, ...], kws: dict[str, Any]) -> tuple[Any, Any]:
     if isinstance(operation.entry, Refusal):
         return _resolve_scalar(operation, args, kws)
-    if operation.vector is None:
+    vector, own = operation.vector, isinstance(operation.vector, ArrayFunction)
+    sig = vector.resolve(context, args) if own and not kws else None
+    if sig is not None:
+        return vector, sig
+    args = tuple(types.unliteral(a) for a in args)
+    vector = vector.otherwise if own else vector
+    if vector is None and not own:
         what = "is not available for a vector of values that depend on theta; write it as a loop over its elements"
         raise Refused(f"{_title(operation)} {what}.", operation.loc)
-    target = context.resolve_value_type(operation.vector)
     try:
+        if vector is None:
+            raise TypingError("none of the types that this serves")
+        target = context.resolve_value_type(vector)
         return target, target.get_call_type(context, args, kws)
     except Refused:
         raise
@@ -164,7 +192,7 @@ def _resolve_plain(context: Any, operation: Operation, args: tuple[Any, ...], kw
     entry = operation.entry
     numbers = not kws and all(isinstance(a, REAL) for a in args)
     fits = numbers and isinstance(entry, Rule | Choice | Predicate) and entry.arity == len(args)
-    by_entry = entry, signature(_plain_result(entry), *map(_number, args))
+    by_entry = entry, plain_signature(entry, args)
     if fits and isinstance(entry, Rule) and entry.plain is not None:
         return by_entry
     try:
@@ -181,6 +209,11 @@ def _resolve_plain(context: Any, operation: Operation, args: tuple[Any, ...], kw
     if isinstance(entry, Rule) and entry.plain is not None and any(isinstance(a, types.Array) for a in args):
         return _resolve_vector(context, operation, args, kws)
     raise failure
+
+
+def plain_signature(entry: Any, args: tuple[Any, ...]) -> Any:
+    """Signature of a function of plain numbers."""
+    return signature(_plain_result(entry), *map(_number, args))
 
 
 def _title(operation: Operation) -> str:
@@ -206,6 +239,11 @@ _SYMBOLS = {
     operator.itruediv: "/=",
     operator.ipow: "**=",
 }
+
+
+def scalar_operand(kind: Any) -> Any:
+    """What an operation takes a number as; other types as they are, and integers known now."""
+    return _number(kind) if isinstance(kind, REAL) and not isinstance(kind, types.IntegerLiteral) else kind
 
 
 def _number(kind: Any) -> Any:
@@ -235,6 +273,8 @@ def lower_call(key: _Lowering, context: Any, builder: Any, sig: Any, args: Any) 
     target = key.targets[sig.args]
     if isinstance(target, Rule | Choice | Predicate):
         return lower_entry(target, context, builder, sig, args)
+    if isinstance(target, ArrayFunction):
+        return target.lower(context, builder, sig, args)
     return context.get_function(target, sig)(builder, args)
 
 

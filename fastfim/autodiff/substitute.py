@@ -29,8 +29,10 @@ from numba.core.errors import NumbaError
 from fastfim.autodiff import arrays
 from fastfim.autodiff.activity import NEW_METHODS, Activity
 from fastfim.autodiff.callgraph import is_library, python_function, reachable
-from fastfim.autodiff.elementwise import IN_PLACE, over_elements
+from fastfim.autodiff.elementwise import IN_PLACE, on_elements
 from fastfim.autodiff.errors import Refused
+from fastfim.autodiff.folds import array_function, call_of
+from fastfim.autodiff.fusion import ArrayCall, waiting
 from fastfim.autodiff.number import Active, Source, joint
 from fastfim.autodiff.operations import Operation
 from fastfim.autodiff.reverse import accumulate
@@ -46,6 +48,8 @@ from fastfim.autodiff.vectors import ALWAYS, VECTOR, view
 METHODS = {"sum": np.sum, "mean": np.mean, "max": np.max, "min": np.min, "dot": np.dot, "prod": np.prod}
 METHODS |= {"cumsum": np.cumsum, "trace": np.trace, "var": np.var, "std": np.std}
 METHODS |= {"argmax": np.argmax, "argmin": np.argmin, "view": view}
+#: Builtins that change nothing.
+PURE = (abs, bool, float, int, len, range, slice, tuple)
 OPERATORS = {
     operator.floordiv: operator.floordiv,
     operator.ifloordiv: operator.floordiv,
@@ -114,6 +118,7 @@ class Substitution:
             if isinstance(self.kind, Taped):
                 accumulate.rewrite(self.func_ir, activity.names, self._appending)
             self._replace_operators({function: function for function in IN_PLACE})  # which the analysis has to see
+            self._replace_array_code(activity)
 
     def _replace_name(self, statement: Any, found: Any) -> None:
         """Rewrite ``$v = global(log)``, ``$v = freevar(helper)`` or ``$v = getattr(module, name)``."""
@@ -164,9 +169,9 @@ class Substitution:
             return False
         return (isinstance(entry, Rule) and entry.plain is not None) or not self._known_to_numba(found)
 
-    def _operation(self, function: Any, loc: Any) -> Operation:
+    def _operation(self, function: Any, loc: Any, name: str | None = None) -> Operation:
         entry: Entry | None = self.table.get(function)
-        vector = VECTOR.get(function) or over_elements(function, entry)
+        vector = array_function(function, entry, name)
         return Operation(function, entry, vector, loc, ALWAYS.get(function))
 
     def _replace_squares(self, activity: Activity) -> None:
@@ -186,7 +191,7 @@ class Substitution:
 
     def _appending(self, function: Any, loc: Any) -> Operation:
         entry: Any = self.table[function]
-        return Operation(function, appending(entry), over_elements(function, entry), loc)
+        return Operation(function, appending(entry), on_elements(function, entry), loc)
 
     def _refuse_recursion(self, helper: Any, loc: Any) -> None:
         wanted = python_function(self.function)
@@ -227,12 +232,51 @@ class Substitution:
                 if isinstance(statement, ir.Assign) and statement.target.name == method.name:
                     statement.value = ir.Const(None, statement.loc)
 
-    def _call(self, statement: Any, function: Any, args: list[Any], kws: Any = ()) -> list[Any]:
-        made = arrays.variable(self.func_ir, statement, self._operation(function, statement.loc))
+    def _call(self, statement: Any, function: Any, args: list[Any], kws: Any = (), name: Any = None) -> list[Any]:
+        made = arrays.variable(self.func_ir, statement, self._operation(function, statement.loc, name))
         self.objects[made.name] = function
         statement.value = ir.Expr.call(made, args, kws, statement.loc)
         self.func_ir._definitions[statement.target.name] = [statement.value]
         return [made.definition]
+
+    def _array_code(self, statement: Any, activity: Activity) -> tuple[Any, list[Any]] | None:
+        """The function that a statement may apply to arrays of active numbers, and the operands."""
+        value = statement.value
+        if not isinstance(value, ir.Expr):
+            return None
+        if value.op == "binop":
+            function, args = value.fn, [value.lhs, value.rhs]
+        elif value.op == "unary":
+            function, args = value.fn, [value.value]
+        elif value.op == "call" and not value.kws and not value.vararg:
+            function, args = self.objects.get(value.func.name), list(value.args)
+        else:
+            return None
+        ours = isinstance(function, Hashable) and any(v.name in activity for v in args)
+        return (function, args) if ours and call_of(function, self.table.get(function), len(args)) else None
+
+    def _replace_array_code(self, activity: Activity) -> None:
+        """Let operators and functions know whether their results may wait (see `fusion`)."""
+
+        def function_of(statement: Any) -> ArrayCall | None:
+            found = self._array_code(statement, activity)
+            return call_of(found[0], self.table.get(found[0]), len(found[1])) if found else None
+
+        def pure(call: Any) -> bool:
+            function = self.objects.get(call.func.name)
+            known = isinstance(function, Hashable) and function not in IN_PLACE
+            return known and (function in PURE or self._is_ours(function))
+
+        wait = waiting(self.func_ir, self.objects, function_of, pure)
+        for block in self.func_ir.blocks.values():
+            body = []
+            for statement in block.body:
+                found = self._array_code(statement, activity) if isinstance(statement, ir.Assign) else None
+                if found:
+                    name = statement.target.name if statement.target.name in wait else None
+                    body.extend(self._call(statement, *found, name=name))
+                body.append(statement)
+            block.body = body
 
     def _replace_arrays(self, kind: Active) -> Activity:
         computing = frozenset(name for name, found in self.objects.items() if self._is_ours(found))

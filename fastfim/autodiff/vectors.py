@@ -149,28 +149,14 @@ def vector_mean(a: Any, axis: Any = None) -> Any:
 
 @stands_in_for(np.max, np.amax, max)
 def vector_max(a: Any) -> Any:
-    """``np.max`` over all elements."""
-
-    def of_array(a: Any) -> Any:
-        best = a[0, 0]
-        for v in a.flat:
-            best = v if v > best else best
-        return best
-
-    return of_array if is_matrix(a) else _largest if element_type(a) else None
+    """``np.max`` of a list or tuple; of arrays see `folds`."""
+    return _largest if element_type(a) else None
 
 
 @stands_in_for(np.min, np.amin, min)
 def vector_min(a: Any) -> Any:
-    """``np.min`` over all elements."""
-
-    def of_array(a: Any) -> Any:
-        best = a[0, 0]
-        for v in a.flat:
-            best = v if v < best else best
-        return best
-
-    return of_array if is_matrix(a) else _smallest if element_type(a) else None
+    """``np.min`` of a list or tuple; of arrays see `folds`."""
+    return _smallest if element_type(a) else None
 
 
 def _largest(a: Any) -> Any:

@@ -21,15 +21,21 @@ def appending(rule: Rule) -> Rule:
     return replace(rule, adds_up=True)
 
 
+def closing(context: Any, builder: Any, kind: Any, number: Any) -> Any:
+    """Instructions that close a sum."""
+    if not isinstance(kind, Taped):
+        return number
+    parts = kind.unpack(Emitter(context, builder), number)
+    terms = tuple((Value(n.emitter, builder.and_(n.ir, PLACE)), scale) for n, scale in parts.terms)
+    return TapedParts(kind, parts.value, terms, parts.tape).pack(Emitter(context, builder))
+
+
 @intrinsic
 def closed(typing_context: Any, number: Any) -> Any:
     """A sum to which nothing will be appended; anything else as it is."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        if not isinstance(sig.args[0], Taped):
-            return impl_ret_borrowed(context, builder, sig.return_type, args[0])
-        parts = sig.args[0].unpack(Emitter(context, builder), args[0])
-        terms = tuple((Value(n.emitter, builder.and_(n.ir, PLACE)), scale) for n, scale in parts.terms)
-        return TapedParts(sig.args[0], parts.value, terms, parts.tape).pack(Emitter(context, builder))
+        kind = sig.args[0]
+        return impl_ret_borrowed(context, builder, kind, closing(context, builder, kind, args[0]))
 
     return number(number), generate
