@@ -11,7 +11,8 @@ What is named is taken. ``"auto"`` is never worse than the plain score with inde
 - an error bar by Student's t wants stream means that are close to normal. The residuals of control variates live in
   the tails, and with 256 independent draws a stream their intervals cover 75 to 95 % in place of 95; from
   `Plan.trusted_from` draws on they hold, and no run converges with fewer. Quasi-random draws are stretched into the
-  tails (see `fastfim.streams.stretching`), and hold from the first;
+  tails (see `fastfim.streams.stretching`), and hold from the first. So the coefficients come from a pilot of such draws
+  whatever the run takes;
 - should the second identity fail in the run after all, no estimator is trusted: where single draws are smooth, that
   means that sampler and log density disagree.
 """
@@ -202,14 +203,18 @@ def _score_only(job: Job, options: Options, reason: str) -> Plan:
 
 
 def _pilot(job: Job, options: Options, given: Resources) -> tuple[Job, Pilot]:
-    """A pilot under the sampling that the run may use; quasi-Monte Carlo also shows what independent draws would do."""
+    """A pilot by the random numbers that the run may use; by quasi-random ones where control variates are weighed.
+
+    Those are stretched into the tails, and also show what independent draws would do. Coefficients from 4,096 of the
+    latter leave the tails to chance: with them, intervals of a Gompertz distribution covered 87 in place of 95 %.
+    """
     draws = pilot_draws(options.draws or options.max_draws)
-    if options.sampling != "auto":
-        job = replace(job, sampling=options.sampling)
-        return job, draw_pilot(job, draws, given)
-    job = replace(job, sampling="rqmc")
+    weighed = options.estimator == "auto" or ESTIMATORS[options.estimator].needs_pilot
+    run = replace(job, sampling="rqmc" if options.sampling == "auto" else options.sampling)
+    if options.sampling == "rqmc" or (options.sampling == "mc" and not weighed):
+        return run, draw_pilot(run, draws, given)
     try:
-        return job, draw_pilot(job, draws, given)
+        return run, draw_pilot(replace(job, sampling="rqmc"), draws, given)
     except LikelihoodError:
         job = replace(job, sampling="mc")
         return job, draw_pilot(job, draws, given)
@@ -297,6 +302,5 @@ def _trusted_from(kurtosis: float) -> int:
 
     Control variates leave residuals that are small where the pilot was and large in tails that it hardly saw. The mean
     of n independent draws has their excess kurtosis over n, so n has to be many times what the pilot shows of it.
-    Quasi-random draws are stretched into the tails, and have weights.
     """
     return max(RESIDUAL_DRAWS, int(MARGIN * kurtosis)) if kurtosis else 0
