@@ -1,31 +1,30 @@
-"""Print the tables of the README: ``python -m benchmarks`` for speed, ``python -m benchmarks accuracy``."""
+"""Print the tables of the README: ``python -m benchmarks`` for speed, with ``peers`` against others, with ``accuracy``
+the time to it."""
 
 import platform
 import sys
 
-from . import accuracy, many_parameters
-from .latency import Start
-from .prepared import MODELS, Prepare
-from .throughput import Draws, Memory, Products
+# modules, not their classes: asv would run those again as benchmarks of this one
+from . import accuracy, latency, many_parameters, peers, prepared, throughput
 from .workloads import SCORES_ALONE, WORKLOADS
 
 
 def speed():
     print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, one core")
     print(f"{'ns a draw':32}{'score':>10}{'+ Hessian':>12}")
-    benchmark = Draws()
+    benchmark = throughput.Draws()
     for name in WORKLOADS:
         row = []
         for order in (1,) if name in SCORES_ALONE else (1, 2):
             benchmark.setup(name, order)
             row.append(f"{benchmark.track_nanoseconds_a_draw(name, order):.1f}")
         print(f"{name:32}{row[0]:>10}{row[1] if len(row) > 1 else '':>12}")
-    products = Products()
+    products = throughput.Products()
     for p in products.params:
         print(f"outer products of {p} scores: {products.track_ratio(p):.2f} of the rate of BLAS")
     print(f"{'times faster with prepare':28}{'score':>10}{'+ Hessian':>12}")
-    prepare = Prepare()
-    for name in MODELS:
+    prepare = prepared.Prepare()
+    for name in prepared.MODELS:
         ratios = []
         for order in (1, 2):
             prepare.setup(name, order)
@@ -35,12 +34,12 @@ def speed():
     for name in many_parameters.MODELS:
         plain, score = many_parameters.timings(name)
         print(f"{name:28}{plain:10.0f}{score:10.0f}{score / plain:8.1f}")
-    start = Start()
+    start = latency.Start()
     folder = start.setup_cache()
     cold, warm = start.track_cold(folder, "own"), start.track_warm(folder, "own")
     print(f"from the start of a process to its first result: {cold:.2f} s, {warm:.2f} s once compiled")
-    print(f"memory that 100 times the draws take: {Memory().track_growth()} bytes")
+    print(f"memory that 100 times the draws take: {throughput.Memory().track_growth()} bytes")
 
 
 if __name__ == "__main__":
-    {"speed": speed, "accuracy": accuracy.main}[(sys.argv[1:] or ["speed"])[0]]()
+    {"speed": speed, "peers": peers.main, "accuracy": accuracy.main}[(sys.argv[1:] or ["speed"])[0]]()

@@ -8,7 +8,6 @@ those of the engine itself where they would take more than `PATIENCE` seconds. `
 the table.
 """
 
-import importlib.util
 import warnings
 
 import numpy as np
@@ -16,12 +15,11 @@ import numpy as np
 import fastfim
 
 from .models import MODELS
-from .peers_numpy import PEERS
-from .throughput import best_seconds
+from .peers import RATES
 
 GOALS = (1e-2, 1e-3, 1e-4, 1e-6)
-#: Seconds after which a run is projected, and draws of a batch of the peers.
-PATIENCE, BATCH = 20.0, 2**14
+#: Seconds after which a run is projected.
+PATIENCE = 20.0
 QUANTILE = 1.959964
 
 
@@ -50,42 +48,6 @@ def plain_draws(name, goal):
     root = np.sqrt(np.diagonal(result.fim))
     spread = (result.standard_error / np.outer(root, root)).max() * np.sqrt(result.draws)
     return (QUANTILE * spread / goal) ** 2
-
-
-def rate_of_engine(name):
-    """Seconds a draw of the plain score by this engine, all cores."""
-    likelihood, theta, args = MODELS[name]
-    options = {"estimator": "score", "sampling": "mc", "rng": 3}
-    fastfim.estimate(likelihood, theta, args, draws=2**14, **options)
-    draws = 2**21 if len(theta) < 9 and likelihood.size == 1 else 2**18
-    return best_seconds(lambda: fastfim.estimate(likelihood, theta, args, draws=draws, **options), 3) / draws
-
-
-def rate_of_numpy(name):
-    """Seconds a draw of vectorised NumPy."""
-    theta, rng, scores = np.array(MODELS[name][1]), np.random.default_rng(4), PEERS[name]
-
-    def batch():
-        s = scores(rng, theta, BATCH)
-        return s.T @ s / BATCH
-
-    return best_seconds(batch) / BATCH
-
-
-def rate_of_jax(name):
-    """Seconds a draw of JAX, compiled; infinite without JAX."""
-    if importlib.util.find_spec("jax") is None:
-        return np.inf
-    import jax
-
-    from .peers_jax import products
-
-    theta, mean, key = np.array(MODELS[name][1]), products(name), jax.random.key(5)
-    mean(key, theta, 4 * BATCH).block_until_ready()
-    return best_seconds(lambda: mean(key, theta, 4 * BATCH).block_until_ready()) / (4 * BATCH)
-
-
-RATES = {"engine": rate_of_engine, "numpy": rate_of_numpy, "jax": rate_of_jax}
 
 
 class TimeToAccuracy:

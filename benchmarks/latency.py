@@ -28,6 +28,11 @@ fastfim.estimate({likelihood}, (2.0, 3.0), rtol=1e-2, rng=0)
 LIKELIHOODS = {"built-in": "'gamma'", "own": "own"}
 
 
+def another():
+    """A program with a likelihood that was never seen: another constant is another likelihood."""
+    return FIRST.replace("- rate * x", f"- rate * x + {1e-9 * time.time()}").format(likelihood="own")
+
+
 def seconds_of_a_process(program, folder):
     """From its start to its end."""
     start = time.perf_counter()
@@ -56,9 +61,7 @@ class Start:
     track_warm.unit = "s"
 
     def track_cold(self, folder, likelihood):
-        # another constant is another likelihood
-        program = FIRST.replace("- rate * x", f"- rate * x + 0.0 * {time.time()}").format(likelihood="own")
-        return seconds_of_a_process(program, folder)
+        return seconds_of_a_process(another(), folder)
 
     track_cold.unit = "s"
 
@@ -73,6 +76,7 @@ class Start:
 class Call:
     """Milliseconds of a call with next to no draws."""
 
+    timeout = 300
     params = ("score", "auto")
     param_names = ("estimator",)
 
@@ -86,8 +90,25 @@ class Call:
     track_milliseconds.unit = "ms"
 
 
+class Compilation:
+    """Seconds that the first call of a new likelihood takes in a process that has run others."""
+
+    timeout = 300
+
+    def track_seconds(self):
+        def first_call():
+            exec(another(), {})
+
+        first_call()
+        return best_seconds(first_call, 3)
+
+    track_seconds.unit = "s"
+
+
 class Batch:
     """Seconds for 10,000 points of a gamma."""
+
+    timeout = 300
 
     def track_seconds(self):
         rng = np.random.default_rng(0)
@@ -101,6 +122,7 @@ class Batch:
 class Scaling:
     """How many times faster two workers are than one."""
 
+    timeout = 300
     params = ("norm", "gamma")
     param_names = ("likelihood",)
 

@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import gammaln, logsumexp
 
+from .workloads import factor_and_precision
+
 jax.config.update("jax_enable_x64", True)
 HALF_LOG_2PI = 0.5 * jnp.log(2 * jnp.pi)
 
@@ -150,6 +152,17 @@ def level(x, theta):
     return jax.lax.scan(step, (0.0, 1.0), x)[1].sum()
 
 
+FACTOR, PRECISION = map(jnp.asarray, factor_and_precision())
+
+
+def draw_normal_mean(key, theta, n):
+    return theta + jax.random.normal(key, (n, len(theta))) @ FACTOR
+
+
+def normal_mean(x, theta):
+    return -0.5 * (x - theta) @ PRECISION @ (x - theta)
+
+
 PEERS = {
     "norm": (draw_norm, norm),
     "gamma": (draw_gamma, gamma),
@@ -161,6 +174,7 @@ PEERS = {
     "zero-inflated Poisson": (draw_inflated, inflated),
     "3-d normal (9)": (draw_normal3, normal3),
     "local level, T = 50": (draw_level, level),
+    "normal mean, score by hand": (draw_normal_mean, normal_mean),
 }
 
 

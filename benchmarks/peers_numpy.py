@@ -4,6 +4,10 @@
 import numpy as np
 from scipy.special import digamma
 
+from .workloads import factor_and_precision
+
+FACTOR, PRECISION = factor_and_precision()
+
 
 def norm(rng, theta, n):
     _, scale = theta
@@ -114,6 +118,10 @@ def level(rng, theta, n):
     return scores.T
 
 
+def normal_mean(rng, theta, n):
+    return rng.standard_normal((n, len(theta))) @ FACTOR @ PRECISION
+
+
 PEERS = {
     "norm": norm,
     "gamma": gamma,
@@ -125,4 +133,5 @@ PEERS = {
     "zero-inflated Poisson": inflated,
     "3-d normal (9)": normal3,
     "local level, T = 50": level,
+    "normal mean, score by hand": normal_mean,
 }

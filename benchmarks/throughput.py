@@ -28,6 +28,7 @@ class Draws:
     params = (list(WORKLOADS), [1, 2])
     param_names = ("likelihood", "order")
     unit = "ns"
+    timeout = 300
 
     def setup(self, name, order):
         if order == 2 and name in SCORES_ALONE:
@@ -50,6 +51,7 @@ class Products:
     params = (100, 500, 2000)
     param_names = ("p",)
     unit = "1"
+    timeout = 300
 
     def track_ratio(self, p):
         run = [sys.executable, "-c", PRODUCTS.format(p=p)]
@@ -91,6 +93,8 @@ print(library / (best(lambda: own(scores, out)) / scores.shape[1]))
 
 class Memory:
     """Growth of the process's largest memory between a run of 10^6 and one of 10^8 draws."""
+
+    timeout = 300
 
     def track_growth(self):
         fastfim.estimate("norm", (0.0, 1.0), draws=10**6, rng=0)

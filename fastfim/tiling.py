@@ -51,19 +51,19 @@ def score_pass(recipe: Recipe) -> Any:
     tile, parameters, wrt, score = tiles.DRAWS, recipe.parameters, recipe.wrt, form.function
     private, offset, aligned = _abi.private_copy(parameters), _abi.offset, tiles.aligned
     tile_of, vector_tile = _tile_of(recipe), tiles.vector_tile
+    number_tile, store = tiles.number_tile, tiles.store_numbers
     room, out_room = _jit.memory(_words(recipe)), _jit.memory(tile * (parameters + 1))
 
     def tiled(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
         point = private(theta)
         memory, out_memory = room(tile * (draws.shape[1] + 1)), out_room(tile * (parameters + 1))
         out_at = aligned(out_memory)
-        out, bits = carray(out_at, (parameters, tile)), out_memory.view(np.int64)
-        scores = carray(offset(results, chunk), (len(wrt), chunk))
+        bits, scores = out_memory.view(np.int64), offset(results, chunk)
         for i in range(0, m, tile):
             bits[:] = UNWRITTEN
             score(tile_of(draws, i, memory), point, vector_tile(out_at, parameters), *constants)
             for j in range(len(wrt)):
-                scores[j, i : i + tile] = out[wrt[j]]
+                store(number_tile(offset(out_at, tile * wrt[j])), offset(scores, chunk * j + i))
 
     return _jit.inner(tiled)
 
