@@ -38,7 +38,7 @@ from .conclusion import announce, conclude
 from .control import ControlVariates, fit
 from .diagnosis import check_by_hand, raise_for
 from .estimators import Sums
-from .judging import ASSUMES, PATIENCE, judge
+from .judging import ASSUMES, given_up, judge, stand
 from .kernels import Block, Job, compile_for, draws_of, run_streams
 from .likelihood import BoundLikelihood
 from .options import Options
@@ -166,6 +166,7 @@ class _Batch:
         self.spent = plan.spent * m
         self.done = self.blocks = 0
         self.history: list[Round] = []
+        self.errors: list[tuple[int, Array]] = []  # draws of a point, and relative errors, after each round
 
     def go_on(self, report: Callable[[int, float], None]) -> None:
         """Rounds until no point is open, or the budget or the time is used up."""
@@ -178,6 +179,7 @@ class _Batch:
             self._draw(open_points, target)
             for slab in _slabs(open_points):
                 self._judge(slab)
+            self.errors.append((self.done * options.streams, self.relative_error.copy()))
             draws, seconds = int(self.draws.sum()) * options.streams + self.spent, perf_counter() - self.started
             self.history.append(Round(draws, seconds, float(self.relative_error.max())))
             report(draws, self.history[-1].relative_error)
@@ -214,26 +216,15 @@ class _Batch:
 
     def _judge(self, slab: NDArray[np.intp]) -> None:
         """What `judging.judge` does at one point."""
-        options, plan = self.options, self.plan
+        options, plan = self.options, replace(self.plan, control=_control(self.plan, slab))
         sums = Sums.unpack(self.totals[slab], plan.job.p, int(self.draws[slab[0]]))
-        matrices = estimators.replicates(sums, plan.estimator, _control(plan, slab))
-        scale = estimators.scale(sums, plan.estimator)
-        error = estimators.standard_error(matrices, scale)
-        half_width = stopping.critical_value(options.confidence, options.streams) * error
-        with np.errstate(divide="ignore", invalid="ignore"):
-            relative = np.where(half_width == 0.0, 0.0, half_width / scale).max(axis=(1, 2))
-            plain = estimators.standard_error(estimators.replicates(sums, "score"), scale) ** 2
-            reduction = np.where((error > 0.0) & (plain > 0.0), plain / error**2, np.inf).min(axis=(1, 2))
+        draws, standing = sums.draws * options.streams, stand(sums, options, plan)
         settled, lost = self._test(slab, sums)
-        within = (half_width <= options.atol + options.rtol * scale).all(axis=(1, 2))
-        self.relative_error[slab], self.reduction[slab] = relative, np.where(np.isinf(reduction), np.nan, reduction)
-        self.met[slab], self.unsound[slab] = within & settled & ~lost, lost
-        limits = (options.draws, options.max_draws, options.time_limit)
-        draws = sums.draws * options.streams
-        if all(limit is None for limit in limits):
-            far = draws * (relative / max(options.rtol, 1e-300)) ** 2 > stopping.DRAWS_AT_MOST
-            hopeless = (draws >= stopping.PROJECTION_FROM) & far & ~within
-            self.given_up[slab] = hopeless | (~settled & (draws >= PATIENCE))
+        self.relative_error[slab], self.reduction[slab] = standing.relative_error, standing.variance_reduction
+        self.met[slab], self.unsound[slab] = standing.within & settled & ~lost, lost
+        seen = [(before, errors[slab]) for before, errors in self.errors] + [(draws, standing.relative_error)]
+        projected = standing.projected_draws(draws, options, plan.job.sampling, seen)
+        self.given_up[slab] = given_up(options, draws, projected, settled) & ~self.met[slab]
 
     def _test(self, slab: NDArray[np.intp], sums: Sums) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Which points pass, and which are lost: where fresh streams confirm a suspicion."""

@@ -117,7 +117,7 @@ def from_scores(
         seed=None,
         estimator="score",
         sampling="given",
-        converged=settled and stopping.met(half_width, scale, options.rtol, options.atol),
+        converged=settled and bool(stopping.met(half_width, scale, options.rtol, options.atol)),
         message=f"the given scores lead to a relative error of {relative:.2g}" + ("; see checks" if doubts else ""),
         elapsed=perf_counter() - started,
         relative_error=relative,

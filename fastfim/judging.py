@@ -7,8 +7,9 @@ projection of what is still to do exceeds the default limit. Budgets and clocks 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ from .soundness import Finding
 from .tails import Judgement
 
 Array = NDArray[np.float64]
+#: Draws of all streams and relative error after each round.
+History = Sequence[tuple[int, Any]]
 #: As many draws from streams that nothing has been seen of; None where time has run out.
 Fresh = Callable[[], Sums | None]
 
@@ -103,6 +106,58 @@ class Look:
         return self.trusted_from is None or self.draws >= self.trusted_from * len(self.matrices)
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What sums say and how well, at one point or, with a leading axis, at each of several.
+
+    Attributes
+    ----------
+    matrices, standard_error, scale, relative_error, variance_reduction
+        As in `Look`.
+    half_width, goal
+        Of what the tolerance applies to.
+    within
+        Whether it is met.
+    """
+
+    matrices: Array
+    standard_error: Array
+    scale: Array
+    half_width: Array
+    goal: Array
+    relative_error: Any
+    variance_reduction: Any
+    within: Any
+    axis: stopping.Axis
+
+    def projected_draws(self, draws: int, options: Options, sampling: str, history: History) -> Any:
+        """Draws, all told, that would meet the tolerance, as errors have fallen so far."""
+        rate = stopping.rate(history) if sampling == "rqmc" else 0.5
+        floor = stopping.least_rtol(options.confidence, options.streams) if options.target == "fim" else 0.0
+        spans = self.half_width, self.goal, options.rtol, options.atol
+        return stopping.projected_draws(draws, *spans, rate, floor, self.axis)
+
+
+def stand(sums: Sums, options: Options, plan: Plan) -> Standing:
+    """Work out what sums of one point say, or of several (for the matrix itself as the target)."""
+    matrices = estimators.replicates(sums, plan.estimator, plan.control)
+    scale = estimators.scale(sums, plan.estimator)
+    error = estimators.standard_error(matrices, scale)
+    half_width, goal = _aim(options, matrices, error, scale)
+    axis = (-2, -1) if options.target == "fim" else None
+    return Standing(
+        matrices=matrices,
+        standard_error=error,
+        scale=scale,
+        half_width=half_width,
+        goal=goal,
+        relative_error=stopping.relative_error(half_width, goal, axis),
+        variance_reduction=_variance_reduction(sums, plan, scale, error),
+        within=stopping.met(half_width, goal, options.rtol, options.atol, axis),
+        axis=axis,
+    )
+
+
 def judge(
     sums: Sums, options: Options, plan: Plan, before: Look | None, fresh: Fresh | None, share: Sums | None = None
 ) -> Look:
@@ -110,11 +165,7 @@ def judge(
 
     ``fresh`` is None where the budget has no room for it; ``share`` has the Hessians of some of a run's draws.
     """
-    matrices = estimators.replicates(sums, plan.estimator, plan.control)
-    scale = estimators.scale(sums, plan.estimator)
-    error = estimators.standard_error(matrices, scale)
-    half_width, goal = _aim(options, matrices, error, scale)
-    within = stopping.met(half_width, goal, options.rtol, options.atol)
+    standing = stand(sums, options, plan)
     findings, confirmed = _test(sums, plan.estimator, fresh)
     if share is not None:
         findings[EQUALITY] = soundness.information_equality(share, soundness.OUTRIGHT)
@@ -125,32 +176,29 @@ def judge(
     own = (() if before is None else before.own) + (_own(sums, plan, before),)
     tail = None if plan.tails is None or plan.control is not None else tails.judge(plan.tails, own, sums.draws)
     settled = settled and (tail is None or tail.state == "sound")
-    reached = stopping.relative_error(half_width, goal)
-    history = (() if before is None else before.history) + ((draws, reached),)
-    rate = stopping.rate(history) if plan.job.sampling == "rqmc" else 0.5
-    floor = stopping.least_rtol(options.confidence, options.streams) if options.target == "fim" else 0.0
-    projected = stopping.projected_draws(draws, half_width, goal, options.rtol, options.atol, rate, floor)
-    converged = within and settled and plan.sound
-    given_up = _given_up(options, draws, projected, settled)
+    history = (() if before is None else before.history) + ((draws, float(standing.relative_error)),)
+    projected = float(standing.projected_draws(draws, options, plan.job.sampling, history))
+    converged = bool(standing.within) and settled and plan.sound
+    lost = bool(given_up(options, draws, projected, settled))
     enough = converged and options.draws is None and len(own) >= stopping.ROUNDS_AT_LEAST
     unsound = bool(confirmed) or not plan.sound or (tail is not None and tail.state == "infinite")
     return Look(
         sums=sums,
         own=own,
         draws=draws,
-        matrices=matrices,
-        standard_error=error,
-        scale=scale,
-        relative_error=reached,
+        matrices=standing.matrices,
+        standard_error=standing.standard_error,
+        scale=standing.scale,
+        relative_error=float(standing.relative_error),
         history=history,
-        variance_reduction=_variance_reduction(sums, plan, scale, error),
+        variance_reduction=float(standing.variance_reduction),
         projected_draws=projected,
         findings=findings,
         trusted_from=_needed(plan),
         confirmed=confirmed,
         tail=tail,
         converged=converged,
-        ended=enough or unsound or given_up,
+        ended=enough or unsound or lost,
     )
 
 
@@ -187,21 +235,23 @@ def _test(sums: Sums, estimator: str, fresh: Fresh | None) -> tuple[dict[str, Fi
     return findings, frozenset(name for name in suspected if findings[name].verdict == "fail")
 
 
-def _given_up(options: Options, draws: int, projected: float, settled: bool) -> bool:
+def given_up(options: Options, draws: int, projected: Any, settled: Any) -> Any:
+    """Whether a run that has no budget and no clock will come to no end (where it has not converged)."""
     if options.draws is not None or options.max_draws is not None or options.time_limit is not None:
-        return False
-    hopeless = draws >= stopping.PROJECTION_FROM and projected > stopping.DRAWS_AT_MOST
-    return hopeless or (not settled and draws >= PATIENCE)
+        return np.zeros_like(settled, dtype=bool)
+    hopeless = (draws >= stopping.PROJECTION_FROM) & (np.asarray(projected) > stopping.DRAWS_AT_MOST)
+    return hopeless | (~np.asarray(settled) & (draws >= PATIENCE))
 
 
-def _variance_reduction(sums: Sums, plan: Plan, scale: Array, error: Array) -> float:
+def _variance_reduction(sums: Sums, plan: Plan, scale: Array, error: Array) -> Any:
     """Squared error that the score of as many independent draws would have, over that of the estimate; worst entry."""
     if plan.outer_variance is None:
         plain = estimators.standard_error(estimators.replicates(sums, "score"), scale) ** 2
     else:
-        plain = plan.outer_variance / (sums.draws * len(sums.score) + plan.spent)
-    known = (error > 0.0) & (plain > 0.0)
-    return float((plain[known] / error[known] ** 2).min(initial=np.inf)) if known.any() else float("nan")
+        plain = plan.outer_variance / (sums.draws * sums.score.shape[-2] + plan.spent)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        least = np.where((error > 0.0) & (plain > 0.0), plain / error**2, np.inf).min(axis=(-2, -1))
+    return np.where(np.isinf(least), np.nan, least)[()]
 
 
 def _needed(plan: Plan) -> float | None:

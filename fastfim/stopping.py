@@ -17,6 +17,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import count
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,8 @@ from numpy.typing import NDArray
 from .estimators import ROUNDING_FLOOR
 
 Array = NDArray[np.float64]
+#: Over which axes an answer is sought: all, or those of the matrix at each of several points.
+Axis = tuple[int, ...] | None
 
 #: Draws a stream in the first round, and rounds before the first that may stop the run.
 FIRST_ROUND, ROUNDS_AT_LEAST = 128, 2
@@ -49,16 +52,15 @@ def least_rtol(confidence: float, streams: int) -> float:
     return critical_value(confidence, streams) * ROUNDING_FLOOR
 
 
-def relative_error(half_width: Array, scale: Array) -> float:
+def relative_error(half_width: Array, scale: Array, axis: Axis = None) -> Any:
     """Largest half-width relative to ``scale``; entries that are exactly zero count as known."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(half_width == 0.0, 0.0, half_width / scale)
-    return float(ratio.max())
+        return np.where(half_width == 0.0, 0.0, half_width / scale).max(axis=axis)
 
 
-def met(half_width: Array, scale: Array, rtol: float, atol: float) -> bool:
+def met(half_width: Array, scale: Array, rtol: float, atol: float, axis: Axis = None) -> Any:
     """Whether every entry is within ``atol + rtol * scale``."""
-    return bool(np.all(half_width <= atol + rtol * scale))
+    return np.all(half_width <= atol + rtol * scale, axis=axis)
 
 
 def rounds(budget: int | Callable[[], int | None] | None) -> Iterator[int]:
@@ -85,23 +87,34 @@ def blocks(draws: int, longest: int) -> list[int]:
 
 
 def projected_draws(
-    draws: int, half_width: Array, scale: Array, rtol: float, atol: float, rate: float = 0.5, floor: float = 0.0
-) -> float:
+    draws: int,
+    half_width: Array,
+    scale: Array,
+    rtol: float,
+    atol: float,
+    rate: Any = 0.5,
+    floor: float = 0.0,
+    axis: Axis = None,
+) -> Any:
     """Draws that would meet the tolerance: errors fall like draws^-rate, down to the share ``floor`` of the scale."""
     allowed = atol + rtol * scale
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         excess = np.where(half_width <= allowed, 1.0, half_width / np.where(allowed > floor * scale, allowed, 0.0))
-    worst = float(excess.max())
-    return draws * worst ** (1.0 / rate) if math.isfinite(worst) else math.inf
+        projected = draws * excess.max(axis=axis) ** (1.0 / rate)
+    return np.where(np.isnan(projected), np.inf, projected)[()]
 
 
-def rate(history: Sequence[tuple[int, float]]) -> float:
+def rate(history: Sequence[tuple[int, Any]]) -> Any:
     """Power of the draws by which errors fall, from (draws, relative error) after the latest rounds.
 
     Never less than that of independent draws, 1/2; errors at or below rounding say nothing.
     """
-    seen = [(draws, error) for draws, error in history[-RATE_ROUNDS:] if 0.0 < error < math.inf]
-    if len(seen) < RATE_ROUNDS:
-        return 0.5
-    draws, errors = np.log(np.array(seen)).T
-    return float(np.clip(-np.polyfit(draws, errors, 1)[0], 0.5, FASTEST_RATE))
+    errors = np.array([error for _, error in history[-RATE_ROUNDS:]])
+    seen = ((errors > 0.0) & (errors < math.inf)).all(axis=0)
+    if len(errors) < RATE_ROUNDS:
+        return np.full(errors.shape[1:], 0.5)[()]
+    draws = np.log([draws for draws, _ in history[-RATE_ROUNDS:]])
+    draws -= draws.mean()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope = np.tensordot(draws, np.log(errors), 1) / (draws @ draws)
+    return np.where(seen, np.clip(-slope, 0.5, FASTEST_RATE), 0.5)[()]
