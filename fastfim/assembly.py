@@ -5,7 +5,7 @@ Compiling takes a tenth of a second to a few seconds. Only this module and what 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from numba import carray
@@ -19,8 +19,8 @@ from .store import Compiled
 from .summing import sum_pass
 
 
-def native(build: Callable[[], Any], logpdf: Any, of: str = "theta") -> Compiled:
-    """Compile the block that ``build`` makes around ``logpdf``, differentiated with respect to ``of``.
+def native(build: Callable[[], Any], logpdf: Any, of: str = "theta", others: Iterable[Any] = ()) -> Compiled:
+    """Compile the block that ``build`` makes around ``logpdf`` (and others), differentiated with respect to ``of``.
 
     Raises
     ------
@@ -30,7 +30,7 @@ def native(build: Callable[[], Any], logpdf: Any, of: str = "theta") -> Compiled
     try:
         dispatcher = _jit.native(_abi.SIGNATURE, build())
     except Exception as error:
-        reason = autodiff.explain(error, logpdf, of)
+        reason = autodiff.explain(error, logpdf, of, others)
         place = f"{reason.file}:{reason.line}: " if reason.file else ""
         # the compiler's own account runs to hundreds of lines, and says no more
         raise LikelihoodError(f"{place}{reason}", reason.file, reason.line) from None

@@ -367,6 +367,11 @@ class Recipe:
         return tuple(getattr(self, field.name) for field in fields(self))
 
     @property
+    def others(self) -> list[Any]:
+        """The user's functions beside ``logpdf``."""
+        return [f for f in (self.sample, self.prepare, self.score, self.hessian) if f is not None]
+
+    @property
     def selected(self) -> tuple[int, ...] | None:
         """``wrt``, where it is not simply all parameters."""
         return None if self.wrt == tuple(range(self.parameters)) else self.wrt
@@ -408,6 +413,6 @@ def _compiled(recipe: Recipe) -> Callable[..., None]:
     def compiled() -> store.Compiled:
         from . import assembly  # imports Numba
 
-        return assembly.native(lambda: assembly.blocks(recipe), recipe.logpdf)
+        return assembly.native(lambda: assembly.blocks(recipe), recipe.logpdf, others=recipe.others)
 
     return calls.entry(store.fetch(recipe.depends_on, compiled))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from numba.core import errors
@@ -32,6 +33,10 @@ READ_ONLY = (
     "theta, args and the draw are not to be changed by a function (they are read-only); work on a copy, "
     "y = x.copy(), and write to that."
 )
+WHOLE = "depends on theta; it is an integer, and has no derivative. Take it from the draw or from args."
+#: Where an index stands among the arguments, and what takes counts alone.
+_INDEX = {"getitem": r", (?:Dual|Taped)\([^)]*\)$", "setitem": r", (?:Dual|Taped)\([^)]*\), "}
+_COUNTED = ("range", "slice", "zeros", "empty", "ones", "arange", "eye", "identity")
 #: Numba's words, and ours.
 _KNOWN = (
     (r"IMPORT_NAME", "An import inside a function cannot be compiled; move it to the top of the file."),
@@ -68,7 +73,9 @@ class Refused(errors.TypingError):
         super().__init__(f"{_MARK}{sentence}{_MARK}{file}{_MARK}{line}{_MARK}", loc=loc)
 
 
-def explain(exception: BaseException, function: Any, of: str = "theta") -> DifferentiationError:
+def explain(
+    exception: BaseException, function: Any, of: str = "theta", others: Iterable[Any] = ()
+) -> DifferentiationError:
     """Turn any error of Numba's compiler into a `DifferentiationError`.
 
     Parameters
@@ -79,19 +86,22 @@ def explain(exception: BaseException, function: Any, of: str = "theta") -> Diffe
         The user's function that was being compiled; its first line serves where the error names no place.
     of
         What derivatives were taken with respect to.
+    others
+        Further functions of the user's that were compiled along.
     """
     if isinstance(exception, DifferentiationError):
         return exception
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(exception))
     refused = _REFUSED.search(text)
-    file, line = (refused[2], int(refused[3])) if refused is not None and refused[3] else _place(text, function)
+    file, line = (refused[2], int(refused[3])) if refused is not None and refused[3] else _place(text, function, others)
     sentence = refused[1] if refused else _sentence(text, exception)
     return DifferentiationError(re.sub(r"\b(on|vector) theta\b", rf"\1 {of}", sentence), file, line)
 
 
-def _place(text: str, function: Any) -> tuple[str, int]:
+def _place(text: str, function: Any, others: Iterable[Any]) -> tuple[str, int]:
     """The innermost place in a file of the user's functions; messages go from the inside out."""
-    files = {os.path.realpath(f.__code__.co_filename): f.__code__.co_filename for f in reachable(function)}
+    codes = [f.__code__ for g in (function, *others) for f in reachable(g)]
+    files = {os.path.realpath(code.co_filename): code.co_filename for code in codes}
     for first_file, first_line, second_file, second_line in _PLACE.findall(text):
         known = files.get(os.path.realpath(first_file or second_file))
         if known is not None:
@@ -104,10 +114,8 @@ def _sentence(text: str, exception: BaseException) -> str:
     method = re.search(r"\brng\.\w+[^\n]*one draw a call[^\n]*", text)
     if method is not None:
         return method[0]
-    if "array.astype" in text:
-        return (
-            "'astype' of an array that depends on theta is not available; such an array holds float64 and derivatives."
-        )
+    if "array.astype" in text or "attribute 'astype'" in text:
+        return "'astype' of what depends on theta is not available: it is float64 with derivatives; leave it as it is."
     if "length_of_iterator" in text:
         return "A list that iterates over theta cannot become an array; iterate over range(len(theta)) instead."
     call = _CALL.search(text)
@@ -127,10 +135,12 @@ def _sentence_on_call(name: str, arguments: str) -> str:
     active = any(name in arguments for name in ("Dual(", "Taped(", "Theta("))
     if name == "setitem" and arguments.startswith(("readonly", "Theta(")):
         return READ_ONLY
-    if name == "setitem" and active:
+    if name in _INDEX and re.search(_INDEX[name], arguments):
+        return f"An index {WHOLE}"
+    if name in _COUNTED and active:
+        return f"A count in '{name}' {WHOLE}"
+    if name in ("setitem", "arr_fill") and active:
         return STORED
-    if name == "getitem" and re.search(r", (?:Dual|Taped)\([^)]*\)$", arguments):
-        return "An index depends on theta; an index is an integer, and has no derivative."
     if not active:
         return f"'{name}' cannot be compiled for arguments ({in_words(arguments)})."
     return f"'{name}' cannot be differentiated for arguments ({in_words(arguments)}). {_FUNCTIONS}"

@@ -182,7 +182,9 @@ def _resolve_vector(context: Any, operation: Operation, args: tuple[Any, ...], k
     except NumbaError as error:
         if getattr(operation.function, "__module__", "") == "_operator" and not isinstance(args[0], types.Array):
             return _resolve_plain(context, operation, args, kws)  # lists and tuples, which may hold anything
-        what = "cannot be differentiated for these arguments"
+        what = (
+            "cannot be differentiated for these arguments; leave out dtype and out, or write a loop over the elements"
+        )
         stored = isinstance(args[0], types.Array) and not is_vector(args[0]) and _title(operation).endswith("='")
         raise Refused(STORED if stored else f"{_title(operation)} {what}.", operation.loc) from error
 

@@ -124,5 +124,7 @@ for _name in ("numpy.float32", "numpy.float16", "numpy.int16", "numpy.int8", "nu
     refuse(_name, advice=ROUNDING)
 for _name in ("operator.floordiv", "operator.ifloordiv", "operator.mod", "operator.imod", "builtins.divmod"):
     refuse(_name, advice=REMAINDER)
+for _name in ("builtins.str", "builtins.repr"):
+    refuse(_name, advice="a text carries no derivatives. Compute with the number itself.")
 for _name in ("math.fmod", "math.remainder", "numpy.fmod", "numpy.mod", "numpy.floor_divide", "math.modf"):
     refuse(_name, advice=REMAINDER)

@@ -26,7 +26,7 @@ from numba.core.analysis import compute_cfg_from_blocks
 from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaError
 
-from fastfim.autodiff import arrays
+from fastfim.autodiff import arrays, forbidden
 from fastfim.autodiff.activity import NEW_METHODS, Activity
 from fastfim.autodiff.callgraph import is_library, python_function, reachable
 from fastfim.autodiff.elementwise import IN_PLACE, on_elements
@@ -113,6 +113,7 @@ class Substitution:
         if self.kind is not None:
             self._replace_operators(OPERATORS)
             activity = self._replace_arrays(self.kind)
+            forbidden.check(self.func_ir, activity)
             if isinstance(self.kind, Taped | Quadratic):
                 self._replace_squares(activity)
             if isinstance(self.kind, Taped):

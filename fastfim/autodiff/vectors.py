@@ -18,6 +18,7 @@ from numba.extending import overload, overload_method
 from fastfim import _jit
 from fastfim.autodiff import elementary, linear, rules  # noqa: F401 - fills the table
 from fastfim.autodiff.dtype import DualDType
+from fastfim.autodiff.errors import STORED, Refused
 from fastfim.autodiff.number import Active, joint
 from fastfim.autodiff.operations import Operation
 from fastfim.autodiff.reverse import products
@@ -346,10 +347,25 @@ def theta_copy(theta: Any) -> Any:
     return copy
 
 
-zeros_like = njit(**UNBOXED)(lambda a, dtype: np.zeros(a.shape, dtype))
-empty_like = njit(**UNBOXED)(lambda a, dtype: np.empty(a.shape, dtype))
-ones_like = njit(**UNBOXED)(lambda a, dtype: np.ones(a.shape, dtype))
-full_like = njit(**UNBOXED)(lambda a, value, dtype: np.full(a.shape, value, dtype))
+def _shape_of_floats(a: Any) -> Any: ...
+
+
+@overload(_shape_of_floats, jit_options=_jit.INNER)
+def shape_of_floats(a: Any) -> Any:
+    """The shape of an array; like one of integers, NumPy makes another one of integers."""
+    if isinstance(getattr(a, "dtype", None), types.Integer | types.Boolean):
+        raise Refused(STORED)
+
+    def shape(a: Any) -> Any:
+        return a.shape
+
+    return shape
+
+
+zeros_like = njit(**UNBOXED)(lambda a, dtype: np.zeros(_shape_of_floats(a), dtype))
+empty_like = njit(**UNBOXED)(lambda a, dtype: np.empty(_shape_of_floats(a), dtype))
+ones_like = njit(**UNBOXED)(lambda a, dtype: np.ones(_shape_of_floats(a), dtype))
+full_like = njit(**UNBOXED)(lambda a, value, dtype: np.full(_shape_of_floats(a), value, dtype))
 
 
 def view(a: Any, dtype: Any) -> Any:

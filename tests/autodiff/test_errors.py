@@ -7,12 +7,14 @@ import math
 
 import numpy as np
 import pytest
+from numba import njit, objmode
 
 from fastfim.autodiff import DifferentiationError, explain, plain
 
 from .differentiate import compiled
 
 DATA = np.zeros(3)
+GLOBAL = np.zeros(3)
 
 
 def helper(v):
@@ -176,9 +178,136 @@ def sums_along_an_axis_of_three(x, theta):
     return np.sum(z, axis=0)[0, 0]  # here
 
 
+def takes_an_index_by_int(x, theta):
+    return x[int(theta[0] * 2)]  # here
+
+
+def takes_a_slice(x, theta):
+    return np.sum(x[: theta[0]])  # here
+
+
+def stores_at_an_index(x, theta):
+    z = np.zeros(3)
+    z[theta[0]] = 1.0  # here
+    return z[0] * theta[1]
+
+
+def counts_in_a_loop(x, theta):
+    total = 0.0
+    for _ in range(theta[0]):  # here
+        total += theta[1]
+    return total
+
+
+def makes_an_array_of_a_length(x, theta):
+    return np.sum(np.zeros(theta[0])) + theta[1]  # here
+
+
+def takes_an_array_of_a_dtype(x, theta):
+    return np.asarray(theta, dtype=np.float32)[0]  # here
+
+
+def casts_theta(x, theta):
+    return np.sum(theta.astype(np.int64))  # here
+
+
+def casts_a_copy_of_the_data(x, theta):
+    z = x.astype(np.int64)
+    z[0] = theta[0]  # here
+    return z[0]
+
+
+def fills_an_array_like_integers(x, theta):
+    return np.full_like(np.arange(3), theta[0])[0] * theta[1]  # here
+
+
+def fills_data(x, theta):
+    x.fill(theta[0])  # here
+    return x[0]
+
+
+def writes_to_a_global_array(x, theta):
+    GLOBAL[0] = theta[0]  # here
+    return GLOBAL[0]
+
+
+def writes_by_out(x, theta):
+    np.exp(theta, x)  # here
+    return x[0]
+
+
+def leaves_the_compiler(x, theta):
+    with objmode(value="float64"):  # here
+        value = math.exp(theta[0])
+    return value * theta[1]
+
+
+@njit
+def interpreted(v):
+    with objmode(value="float64"):  # here
+        value = math.exp(v)
+    return value
+
+
+def leaves_the_compiler_in_a_helper(x, theta):
+    return interpreted(theta[0])
+
+
+def formats(x, theta):
+    return len(str(theta[0])) * theta[1]  # here
+
+
+def prints(x, theta):
+    print(theta[0])  # here
+    return theta[1]
+
+
+def makes_a_set(x, theta):
+    return len({theta[0], theta[1]}) * theta[1]  # here
+
+
+def takes_the_remainder_of_data(x, theta):
+    return x[0] % theta[0]  # here
+
+
+def divides_data_by_a_vector(x, theta):
+    return np.sum(x // theta)  # here
+
+
+def stores_complex(x, theta):
+    z = np.zeros(2, dtype=np.complex128)
+    z[0] = theta[0]  # here
+    return z[0].real
+
+
+def searches(x, theta):
+    return np.searchsorted(x, theta[0]) * theta[1]  # here
+
+
 CASES = [
+    (takes_an_index_by_int, "'int'", "Round a quantity"),
+    (takes_a_slice, "count in 'slice'", "from the draw"),
+    (stores_at_an_index, "index depends on theta", "from the draw"),
+    (counts_in_a_loop, "count in 'range'", "from the draw"),
+    (makes_an_array_of_a_length, "count in 'zeros'", "from the draw"),
+    (takes_an_array_of_a_dtype, "numpy.asarray", "leave out dtype"),
+    (casts_theta, "'astype'", "leave it as it is"),
+    (casts_a_copy_of_the_data, "stored in an array", "no dtype"),
+    (fills_an_array_like_integers, "stored in an array", "no dtype"),
+    (fills_data, "stored in an array", "inside the function"),
+    (writes_to_a_global_array, "read-only", "work on a copy"),
+    (writes_by_out, "numpy.exp", "leave out dtype and out"),
+    (leaves_the_compiler, "objmode", "pass it in args"),
+    (leaves_the_compiler_in_a_helper, "objmode", "pass it in args"),
+    (formats, "'str'", "the number itself"),
+    (prints, "printed", "uncompiled"),
+    (makes_a_set, "set", "Use an array"),
+    (takes_the_remainder_of_data, "'%'", "Use / for division"),
+    (divides_data_by_a_vector, "'//'", "Use / for division"),
+    (stores_complex, "stored in an array", "no dtype"),
+    (searches, "searchsorted", "functions of math"),
     (views_as_numbers, "ndarray.view", "cannot be differentiated"),
-    (casts_an_array, "astype", "float64"),
+    (casts_an_array, "astype", "leave it as it is"),
     (makes_an_integer_array, "numpy.array", "cannot be differentiated"),
     (stores_in_single_precision, "stored in an array", "no dtype"),
     (takes_single_precision, "float32", "Round a quantity"),
@@ -216,6 +345,7 @@ def expected_line(function):
     faulty = {
         "rounds_in_a_helper": helper,
         "recurses": recursive,
+        "leaves_the_compiler_in_a_helper": interpreted.py_func,
         "stores_in_data_by_a_helper": fill_from,
     }.get(function.__name__, function)
     first = faulty.__code__.co_firstlineno
