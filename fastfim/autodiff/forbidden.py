@@ -5,7 +5,7 @@ Functions and operators are refused by their entries in the table (see `selectio
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Set
 from typing import Any
 
 from numba.core import ir
@@ -24,7 +24,7 @@ PRINTED = (
 SET = "A value that depends on theta is an element of a set, which tells numbers apart by their bits. Use an array."
 
 
-def check(func_ir: Any, active: Container[str]) -> None:
+def check(func_ir: Any, active: Set[str]) -> None:
     """Refuse them.
 
     Parameters

@@ -113,7 +113,7 @@ class Substitution:
         if self.kind is not None:
             self._replace_operators(OPERATORS)
             activity = self._replace_arrays(self.kind)
-            forbidden.check(self.func_ir, activity)
+            forbidden.check(self.func_ir, activity.names)
             if isinstance(self.kind, Taped | Quadratic):
                 self._replace_squares(activity)
             if isinstance(self.kind, Taped):
