@@ -6,8 +6,8 @@ What is named is taken. ``"auto"`` is never worse than the plain score with inde
   as a control variate too;
 - of the candidates it takes the one with the least draws to the tolerance times their cost, judged in the worst entry
   on the half of the pilot that its control variates were not fitted on. The variance of quasi-Monte Carlo is that of
-  the means of the pilot's streams, and taken to fall like n^-(1 + `RATE`). Cost is counted, never timed: a Hessian as
-  p + 1 scores, an inversion as `INVERSION` draws, a compilation as `COMPILATION`;
+  the means of the pilot's streams, and taken to fall as it does over their draws. Cost is counted, never timed: a
+  Hessian as 1 + p / 2 scores, an inversion as `INVERSION` draws, a compilation as `COMPILATION`;
 - an error bar by Student's t wants stream means that are close to normal. The residuals of control variates live in
   the tails, and with 256 independent draws a stream their intervals cover 75 to 95 % in place of 95; from
   `Plan.trusted_from` draws on they hold, and no run converges with fewer. Quasi-random draws are stretched into the
@@ -48,8 +48,6 @@ CONTROLS_UP_TO = 60
 WITH_HESSIANS, WITHOUT_HESSIANS = ("score", "hessian", "bartlett"), ("score", "bartlett")
 #: What a draw by inversion costs, in draws by the fastest method.
 INVERSION = 4
-#: By how much faster than 1/n the variance of quasi-Monte Carlo is taken to fall (1 to 2 for smooth integrands).
-RATE = 1.0
 #: With a fixed budget, or no relative tolerance, the prices are those to this one.
 SMALLEST_RTOL = 1e-6
 #: Draws a stream that the error bar of control variates needs: at least so many, and this times the kurtosis of single
@@ -232,7 +230,7 @@ def _best(job: Job, options: Options, candidates: tuple[str, ...], pilot: Pilot,
             held = HeldOut.of(rest, name, control)
             least = 0 if run.sampling == "rqmc" or control is None else _trusted_from(held.kurtosis)
             variance = held.variance(run.sampling)
-            price = _price(variance, least, run, options, pilot.draws) + compilation
+            price = _price(variance, held.rate(run.sampling), least, run, options, pilot.draws) + compilation
             # of equal prices (the least that any run takes) the smaller variance
             if best is None or (price, variance) < (best.price, best.variance):
                 best = _Candidate(name, run, price, variance, least, held, control)
@@ -279,19 +277,18 @@ def _anew(run: Job, job: Job) -> bool:
     return (run.order, run.sampling) != (job.order, job.sampling)
 
 
-def _price(variance: float, least: int, job: Job, options: Options, spent: int) -> float:
+def _price(variance: float, rate: float, least: int, job: Job, options: Options, spent: int) -> float:
     """Work a stream, in scores of independent draws: to the tolerance, or to what a fixed budget gives the best.
 
-    The pilot has ``spent`` draws of the budget.
+    The variance falls with that power of the draws; the pilot has ``spent`` draws of the budget.
     """
-    rate = 1.0 if job.sampling == "mc" else 1.0 + RATE
     goal = options.rtol if options.rtol and options.draws is None else SMALLEST_RTOL
     quantile = stopping.critical_value(options.confidence, options.streams)
     # n draws a stream leave the variance v (m / n)^rate / m, with v that of a draw at m draws a stream
     allowed = (goal / quantile) ** 2 * options.streams
     needed = PILOT_DRAWS * (variance / (PILOT_DRAWS * allowed)) ** (1.0 / rate)
     if options.draws is None:
-        cost = (job.p + 1.0 if job.order == 2 else 1.0) * (INVERSION if job.sampling == "rqmc" else 1.0)
+        cost = (1.0 + 0.5 * job.p if job.order == 2 else 1.0) * (INVERSION if job.sampling == "rqmc" else 1.0)
     else:
         cost = BEYOND_BUDGET if least * options.streams > options.draws - spent else 1.0
     return cost * float(max(needed, least, stopping.FIRST_ROUND << (stopping.ROUNDS_AT_LEAST - 1)))

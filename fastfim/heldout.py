@@ -27,6 +27,8 @@ Array = NDArray[np.float64]
 
 #: Deviations below this share of the scale are rounding.
 ROUNDING = 1e-10
+#: Part of the draws that streams are compared with, and the fastest fall of a variance that is believed.
+SHORTER, STEEPEST = 16, 2.0
 
 
 @dataclass(frozen=True)
@@ -65,12 +67,32 @@ class HeldOut:
 
     def variance(self, sampling: str) -> float:
         """Variance a draw of the worst entry, at as many draws a stream as the pilot has."""
-        if sampling == "mc":
-            return float(self._second.max())
+        return float((self._second if sampling == "mc" else self._of_streams(1)).max())
+
+    def rate(self, sampling: str) -> float:
+        """Power of the draws by which the variance of a mean falls: 1, or for quasi-random draws what streams show.
+
+        These are compared with the first `SHORTER`-th of their draws, which is a net too. Only half of what that
+        promises beyond 1 is believed, up to `STEEPEST`: smooth integrands have 3 (Owen 1997, Ann. Statist. 25), those
+        of twenty coordinates seem to have 1.5 at first and have 1 in the end.
+        """
+        if sampling == "mc" or self.pilot.draws < 2 * SHORTER * self.pilot.streams:
+            return 1.0
+        whole, short = self._of_streams(1).sum(), self._of_streams(SHORTER).sum()
+        if not whole > ROUNDING**2:
+            return STEEPEST
+        gain = np.log(short / whole) / np.log(SHORTER)  # beyond 1, as the variances are those of means times draws
+        return float(np.clip(1.0 + 0.5 * gain, 1.0, STEEPEST))
+
+    def _of_streams(self, part: int) -> Array:
+        """Variance of each entry's stream means, times their draws, with so large a part of the draws (1: all)."""
         streams = self.pilot.streams
-        weights = self.pilot.weights.reshape(streams, -1)
-        sums = np.einsum("ekn,kn->ek", self.deviations.reshape(-1, streams, weights.shape[1]), weights)
-        return float(sums.var(axis=1, ddof=1).max() / weights.shape[1])
+        each = self.pilot.draws // streams
+        weights = self.pilot.weights.reshape(streams, each)[:, : each // part]
+        deviations = self.deviations.reshape(-1, streams, each)[:, :, : each // part]
+        sums = np.einsum("ekn,kn->ek", deviations, weights)
+        variances: Array = sums.var(axis=1, ddof=1) / weights.shape[1]
+        return variances
 
     @property
     def kurtosis(self) -> float:

@@ -9,8 +9,11 @@ from oracles import CASES
 
 import fastfim
 from fastfim import Likelihood, RegularityWarning, estimate, positive, real
+from fastfim.choice import plan_for
+from fastfim.heldout import HeldOut
 from fastfim.kernels import Job
-from fastfim.pilot import draw_pilot
+from fastfim.options import Options
+from fastfim.pilot import Pilot, draw_pilot
 from fastfim.smoothness import look
 
 # ---------------------------------------------------------------- models with kinks
@@ -161,6 +164,35 @@ def test_auto_takes_no_more_draws_than_the_score(name):
     result = estimate(name, case.theta, case.args, rtol=2e-2, rng=0)
     assert result.converged
     assert result.draws <= max(plain.draws, 4096 + 8192)
+
+
+def test_twenty_coordinates_are_not_taken_for_smooth_ones():
+    """Quasi-Monte Carlo gains nothing over this many covariates in the end, and costs three times as much."""
+
+    def sample(rng, theta, x):
+        for i in range(20):
+            x[i] = rng.standard_normal()
+        x[20] = rng.random() < 1 / (1 + exp(-np.dot(x[:20], theta)))
+
+    def logpdf(x, theta):
+        eta = np.dot(x[:20], theta)
+        return x[20] * eta - np.logaddexp(0.0, eta)
+
+    logistic = Likelihood(sample, logpdf, parameters=[f"b{i}" for i in range(20)], size=21).bind()
+    for seed in range(3):
+        plan = plan_for(Job(logistic, np.full(20, 0.2), seed, 1), Options.of(rtol=1e-4, rng=seed))
+        assert (plan.estimator, plan.job.sampling) == ("score", "mc")
+
+
+def test_rates_of_quasi_random_draws():
+    """x^2 of a normal x falls faster than n^-2, the mean of rough signs hardly faster than 1 / n."""
+    normal = fastfim.catalogue["norm"].bind()
+    pilot = draw_pilot(Job(normal, normal.theta((0.0, 1.0)), 0, 2, "rqmc"), 256)
+    assert HeldOut.of(pilot, "score").rate("rqmc") > 1.8
+    assert HeldOut.of(pilot, "score").rate("mc") == 1.0
+    noise = np.random.default_rng(0).normal(size=(2, pilot.draws))
+    independent = Pilot(noise, None, np.ones(pilot.draws), streams=16)
+    assert HeldOut.of(independent, "score").rate("rqmc") < 1.3
 
 
 def test_parameters_without_information():
