@@ -24,23 +24,40 @@ _ENVIRONMENT = "_ZN08NumbaEnv"
 
 
 class InlinedLibrary(JITCodeLibrary):  # type: ignore[misc]
-    """LLVM code of one function, and of all that it calls, as it comes from lowering."""
+    """LLVM code of one function, and of all that it calls, as it comes from lowering.
+
+    Numba looks through all functions and variables of a library, and at each caller again, for what these names say.
+    They are known here from the one function that is new: a fifth of the time to compile a Gaussian process.
+    """
 
     _final_module: Any
+
+    def __init__(self, codegen: Any, name: str) -> None:
+        super().__init__(codegen, name)
+        self._exported: list[str] = []
+        self._environments: list[str] = []
+
+    def add_ir_module(self, ir_module: Any) -> None:
+        """Take the code of the function, and note its names."""
+        super().add_ir_module(ir_module)
+        self._exported += [f.name for f in ir_module.functions if not f.is_declaration and not f.linkage]
+        self._environments += [name for name in ir_module.globals if name.startswith(_ENVIRONMENT)]
 
     def _optimize_final_module(self) -> None:
         """Left to the callers."""
 
     def _finalize_final_module(self) -> None:
-        self._finalize_dynamic_globals()
-        self._verify_declare_only_symbols()
+        for name in self._exported:  # each caller has its own copy
+            self._final_module.get_function(name).linkage = "linkonce_odr"
+        self._shared_module = self._final_module
         self._define_environments()
         self._finalized = True
 
     def _define_environments(self) -> None:
-        cells = [v for v in self._final_module.global_variables if v.name.startswith(_ENVIRONMENT)]
-        missing = [str(cell) for cell in cells if not self._codegen._engine.is_symbol_defined(cell.name)]
-        module = llvmlite.binding.parse_assembly("\n".join(missing))
+        engine = self._codegen._engine
+        missing = [name for name in self._environments if not engine.is_symbol_defined(name)]
+        cells = [str(self._final_module.get_global_variable(name)) for name in missing]
+        module = llvmlite.binding.parse_assembly("\n".join(cells))
         module.data_layout, module.triple = self._final_module.data_layout, self._final_module.triple
         self._codegen._add_module(module)
         self._finalize_specific()

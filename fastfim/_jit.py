@@ -55,7 +55,7 @@ def inner(function: Any) -> Any:
 
 def apart(function: Any, flags: frozenset[str] = STRICT) -> Any:
     """Like `inner`, as a function of its own."""
-    return njit(error_model="numpy", fastmath=set(flags), **NO_WRAPPERS)(function)
+    return njit(error_model="numpy", fastmath=set(flags), pipeline_class=InlinedCompiler, **NO_WRAPPERS)(function)
 
 
 def apart_summing(function: Any) -> Any:

@@ -26,7 +26,6 @@ from numba.core.typed_passes import NopythonTypeInference
 from numba.core.untyped_passes import ReconstructSSA
 
 from fastfim._inlining import inlined
-from fastfim._jit import INLINE
 from fastfim.autodiff import (
     elementary,  # noqa: F401 - fills the table
     linear_algebra,  # noqa: F401 - registers stand-ins
@@ -65,7 +64,7 @@ def active(function: Any) -> Any:
 
 def plain(function: Any) -> Any:
     """Compile a user's function for ordinary numbers: a sampler, or a density whose value alone is wanted."""
-    return _remembered(function, "plain", PlainCompiler, INLINE)
+    return _remembered(function, "plain", PlainCompiler, UNBOXED)
 
 
 def _active_helper(function: Any) -> Any:
@@ -144,4 +143,4 @@ def _pipeline(substitute: Any, inner: bool) -> Any:
 
 HelperCompiler = _pipeline(SubstituteInHelper, inner=True)
 TopCompiler = _pipeline(SubstituteInTop, inner=True)
-PlainCompiler = _pipeline(SubstituteInPlain, inner=False)
+PlainCompiler = _pipeline(SubstituteInPlain, inner=True)

@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
 
+from fastfim import autodiff
 from fastfim.autodiff import active, reverse, second_order, seeds, store_gradient, store_hessian, value
 
 
@@ -15,6 +16,12 @@ class Derivatives(NamedTuple):
     value: float
     gradient: np.ndarray
     hessian: np.ndarray | None
+
+
+def plain(function):
+    """``function`` of plain numbers, to be called from Python."""
+    compiled = autodiff.plain(function)
+    return njit(lambda *args: compiled(*args))
 
 
 @intrinsic

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numba import njit, objmode
 
-from fastfim.autodiff import DifferentiationError, explain, plain
+from fastfim.autodiff import DifferentiationError, explain
 
-from .differentiate import compiled
+from .differentiate import compiled, plain
 
 DATA = np.zeros(3)
 GLOBAL = np.zeros(3)

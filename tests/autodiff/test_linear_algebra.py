@@ -7,10 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from fastfim.autodiff import plain
-
 from . import extended
-from .differentiate import differentiate
+from .differentiate import differentiate, plain
 
 FIXED = np.array([[2.0, 0.3, -0.1], [0.5, 1.5, 0.2], [-0.4, 0.1, 1.0]])
 

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from numba import njit
 
-from fastfim.autodiff import active, plain, seeds, store_gradient, value
+from fastfim.autodiff import active, seeds, store_gradient, value
 
 from . import extended
-from .differentiate import differentiate, pointer
+from .differentiate import differentiate, plain, pointer
 
 SCALE = 1.75
 WEIGHTS = np.array([0.25, 0.5, 1.25])

@@ -12,12 +12,11 @@ import pytest
 from numba import njit
 from scipy import special
 
-from fastfim.autodiff import plain
 from fastfim.autodiff.numerics.functions import FLOAT_FUNCTIONS
 from fastfim.autodiff.spelled import SPELLED, logsumexp, multigammaln, zeta
 
 from . import special_oracle as oracle
-from .differentiate import compiled, differentiate
+from .differentiate import compiled, differentiate, plain
 
 
 def density_of(name, count):

@@ -1,0 +1,69 @@
+"""How long a block takes to compile, with nothing on disk: score alone, and score and Hessian."""
+
+import time
+
+import fastfim
+from fastfim import assembly
+from fastfim.kernels import recipe_of
+
+from . import many_parameters, prepared
+
+
+def plain_draw(rng, theta, x, *args):
+    for i in range(len(x)):
+        x[i] = rng.standard_normal()
+
+
+def by_density(logpdf, p, size, *args):
+    names = [f"t{j}" for j in range(p)]
+    return fastfim.Likelihood(plain_draw, logpdf, parameters=names, size=size).bind(args)
+
+
+def process(with_prepare):
+    likelihood, anew, _, args = prepared.MODELS["Gaussian process, 50 points"]
+    return (likelihood if with_prepare else anew).bind(args)
+
+
+NORMALS = many_parameters.normals
+
+#: What makes each model, bound to its constants.
+MODELS = {f"normal mean, p = {p}": (by_density, many_parameters.mean, p, p) for p in (10, 20)}
+MODELS |= {
+    f"precision matrix, p = {p}": (by_density, many_parameters.precision, p, p, many_parameters.positive(p))
+    for p in (10, 20)
+}
+MODELS |= {f"logistic, p = {p}": (by_density, many_parameters.logistic, p, 100, NORMALS(100, p)) for p in (10, 20)}
+MODELS |= {
+    "two-layer network, p = 19": (by_density, many_parameters.network, 19, 20, NORMALS(20, 4), 3),
+    "linear factors, p = 20": (by_density, many_parameters.factor, 20, 5, 3),
+    "Gaussian process, p = 3": (process, True),
+    "Gaussian process, p = 3, anew": (process, False),
+    "Gaussian process, p = 20": (by_density, many_parameters.gaussian_process, 20, 50, NORMALS(50, 20)),
+    "AR(1), p = 3": (by_density, many_parameters.ar1, 3, 1000),
+}
+
+
+def seconds(name, order):
+    """Processor time of a compilation."""
+    make, *details = MODELS[name]
+    model = make(*details)
+    recipe = recipe_of(model, order, "mc")
+    start = time.process_time()
+    assembly.native(lambda: assembly.blocks(recipe), recipe.logpdf)
+    return time.process_time() - start
+
+
+class Compile:
+    """Seconds of compiling a block, in a process that has compiled another before."""
+
+    params = (list(MODELS), [1, 2])
+    param_names = ("model", "order")
+    timeout = 120
+
+    def setup(self, name, order):
+        fastfim.estimate("norm", (0.0, 1.0), draws=1024, rng=0, estimator="hessian" if order == 2 else "score")
+
+    def track_seconds(self, name, order):
+        return seconds(name, order)
+
+    track_seconds.unit = "s"
