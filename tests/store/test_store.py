@@ -176,7 +176,7 @@ def compilations(monkeypatch):
     from fastfim import assembly
 
     found, native = [], assembly.native
-    monkeypatch.setattr(assembly, "native", lambda *args: found.append(args) or native(*args))
+    monkeypatch.setattr(assembly, "native", lambda *args, **options: found.append(args) or native(*args, **options))
     return found
 
 
