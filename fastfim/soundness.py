@@ -5,8 +5,11 @@
 - *information equality*: E[s s^T + H] = 0 (second identity), where Hessians are at hand. It fails for kinks: a Laplace
   location has H = 0 almost everywhere.
 
-Both compare K stream means with zero: Student's t for each entry, Holm's correction over the entries. A chi-square of
-the whole vector with an estimated covariance would reject far too often at K = 32. A suspicion (level `SUSPICION`) is
+Both compare K stream means with zero: Student's t for each entry, Holm's correction over the entries. The mean score is
+also tested as a vector, by Hotelling's T^2 (see `fastfim.significance`), where its r dimensions are at most K / 3: with
+two parameters whose scores are correlated by 0.9, a mean of six standard errors in one of them is seen at a level of
+0.001 in 93 of 100 runs in place of 14. Then each of the two tests has half of the level. A chi-square of the whole
+vector with an estimated covariance would reject far too often at K = 32. A suspicion (level `SUSPICION`) is
 tested once more on fresh streams alone (level `CONFIRMATION`), and only that verdict counts; a sound run is refused
 with probability below the product of the two at each of its few looks.
 
@@ -30,6 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .estimators import Sums, triangle
+from .significance import DIMENSIONS
 
 Array = NDArray[np.float64]
 
@@ -38,8 +42,8 @@ SUSPICION, CONFIRMATION = 1e-3, 1e-2
 OUTRIGHT = SUSPICION * CONFIRMATION
 #: Informative draws a stream below which nothing is tested.
 EVENTS = 5
-#: Means below this share of the score's size are rounding.
-ROUNDING = 1e-11
+#: Means below this share of the score's size are rounding; correlations with smaller eigenvalues than this are perfect.
+ROUNDING, COLLINEAR = 1e-11, 1e-8
 
 __all__ = ["Finding", "information_equality", "mean_score"]
 
@@ -53,7 +57,7 @@ class Finding:
     figure
         Largest |mean| / standard error over the entries.
     p_value
-        Least p-value after Holm's correction (nan when skipped).
+        Of all entries together (nan when skipped).
     verdict
         ``"pass"``, ``"fail"`` or ``"skipped"``.
     entry
@@ -89,7 +93,7 @@ class Statistics:
     barred
         Those of which too little has been seen for a test, (q,).
     p_value
-        After Holm's correction.
+        Of all together.
     """
 
     statistic: Array
@@ -99,8 +103,13 @@ class Statistics:
 
 def of_scores(sums: Sums) -> Statistics:
     """Of the mean score."""
-    sizes = _sizes(sums)
-    return _zero_mean(sums.score / sums.draws, sizes, _uninformed(sums, sizes))
+    means, sizes = sums.score / sums.draws, _sizes(sums)
+    found = _zero_mean(means, sizes, _uninformed(sums, sizes))
+    if sizes.shape[-1] == 1:
+        return found
+    jointly = _hotelling(means, sizes)
+    both = np.minimum(1.0, 2.0 * np.minimum(found.p_value, jointly))
+    return replace(found, p_value=np.where(np.isnan(jointly), found.p_value, both))
 
 
 def of_equality(sums: Sums) -> Statistics:
@@ -152,6 +161,31 @@ def _zero_mean(means: Array, sizes: Array, uninformed: NDArray[np.bool_]) -> Sta
     tested = np.maximum(1, (~zero).sum(axis=-1))
     p_value = np.minimum(1.0, 2 * stdtr(streams - 1, -statistic.max(axis=-1)) * tested)
     return Statistics(statistic, uninformed & ~zero, p_value)
+
+
+def _hotelling(means: Array, sizes: Array) -> Array:
+    """P-value of T^2 = t^T R^-1 t, with R the correlations of columns (K, q) and t their means over standard errors.
+
+    In directions whose spread is more than rounding; NaN where these are too many for K streams, or one or none.
+    """
+    from scipy.special import fdtrc
+
+    streams = means.shape[-2]
+    mean = means.mean(axis=-2)
+    spread = np.sqrt(_variance(means, mean))
+    known = spread > ROUNDING * sizes
+    inverse = np.where(known, 1.0 / np.where(known, spread, 1.0), 0.0)
+    deviations = (means - mean[..., None, :]) * inverse[..., None, :]
+    values, axes = np.linalg.eigh(np.swapaxes(deviations, -1, -2) @ deviations / (streams - 1))
+    along = np.einsum("...ij,...i->...j", axes, mean * inverse)
+    least = np.maximum((ROUNDING * sizes * inverse).max(axis=-1) ** 2, COLLINEAR)[..., None]
+    kept = values > least
+    square = streams * np.where(kept, along**2 / np.where(kept, values, 1.0), 0.0).sum(axis=-1)
+    rank = kept.sum(axis=-1)
+    possible = (rank > 1) & (rank <= DIMENSIONS * streams)
+    rank = np.where(possible, rank, 1)
+    p_value: Array = fdtrc(rank, streams - rank, (streams - rank) / (rank * (streams - 1.0)) * square)
+    return np.where(possible, p_value, np.nan)
 
 
 def _variance(values: Array, mean: Array) -> Array:
