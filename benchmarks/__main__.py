@@ -5,7 +5,7 @@ import platform
 import sys
 
 # modules, not their classes: asv would run those again as benchmarks of this one
-from . import accuracy, latency, many_parameters, peers, prepared, throughput
+from . import accuracy, arrays, compiling, latency, many_parameters, peers, prepared, throughput
 from .workloads import SCORES_ALONE, WORKLOADS
 
 
@@ -34,6 +34,14 @@ def speed():
     for name in many_parameters.MODELS:
         plain, score = many_parameters.timings(name)
         print(f"{name:28}{plain:10.0f}{score:10.0f}{score / plain:8.1f}")
+    print(f"{'array code over loops':28}{'score':>10}{'+ Hessian':>12}")
+    code = arrays.ArrayCode()
+    for name in arrays.MODELS:
+        print(f"{name:28}{code.track_ratio(name, 1):10.2f}{code.track_ratio(name, 2):12.2f}")
+    print(f"{'s to compile':32}{'score':>10}{'+ Hessian':>12}")
+    compiling.Compile().setup("", 2)
+    for name in compiling.MODELS:
+        print(f"{name:32}{compiling.seconds(name, 1):10.2f}{compiling.seconds(name, 2):12.2f}")
     start = latency.Start()
     folder = start.setup_cache()
     cold, warm = start.track_cold(folder, "own"), start.track_warm(folder, "own")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numba.core import types
+from numba.core.runtime import _nrt_python, rtsys
 
 from fastfim.autodiff import Dual, Theta, active
 from fastfim.autodiff.reverse.taped import TAPED
 
 from . import extended
-from .differentiate import differentiate, differentiate_backwards
+from .differentiate import compiled, differentiate, differentiate_backwards
 
 DESIGN = np.array([[1.0, 0.5, -0.2], [1.0, -1.5, 0.3], [1.0, 0.1, 2.0]])
 
@@ -183,9 +184,9 @@ def test_backward(program):
 
 def arrays_made(program, dual):
     """How often the code of a function asks for memory."""
-    compiled, vector = active(program), types.Array(types.float64, 1, "C")
-    compiled.compile((vector, Theta(dual, 3)))
-    (found,) = compiled.overloads.values()
+    density, vector = active(program), types.Array(types.float64, 1, "C")
+    density.compile((vector, Theta(dual, 3)))
+    (found,) = density.overloads.values()
     return found.library.get_llvm_str().count("@NRT_MemInfo_alloc")
 
 
@@ -254,3 +255,18 @@ def nothing_there(x, theta):
 def test_lengths_that_differ(program, how):
     with pytest.raises(ValueError, match=r"lengths|too short|empty"):
         how(program, X, THETA)
+
+
+# ---------------------------------------------------------------- memory
+
+
+@pytest.mark.parametrize("program", [softmax, products, changed_in_place_by_its_own_view, stretched, in_a_loop])
+def test_all_memory_is_given_back(program):
+    _nrt_python.memsys_enable_stats()
+    run, out = compiled(program, 3, 1), (0, np.empty(3), np.empty(6))
+    run(X, np.array(THETA), *out)
+    before = rtsys.get_allocation_stats()
+    run(X, np.array(THETA), *out)
+    after = rtsys.get_allocation_stats()
+    assert after.mi_alloc > before.mi_alloc
+    assert after.mi_alloc - before.mi_alloc == after.mi_free - before.mi_free
