@@ -169,6 +169,8 @@ POLES = reals(*(-k - d for k in range(8) for d in (0.03, 0.4, 0.5, 0.77)))
 POSITIVE = reals(
     1e-200, 1e-8, 0.01, 0.49, 0.51, 0.999, 1.001, 1.46163, 1.9, 2.1, 3.7, 9.999, 10.0, 11.99, 12.0, 50.5, 170, 1e6
 )
+#: Around the zeros of log Gamma.
+ZEROS = reals(*(n + s * d for n in (1, 2) for s in (-1, 1) for d in (1e-12, 1e-6, 0.03, 0.2)))
 NORMAL = reals(
     -1e3, -38, -20.1, -6.001, -5.999, -2.3, -1.001, -0.999, -0.6, -1e-9, 1e-9, 0.3, 0.7, 1.5, 5.6, 5.7, 8, 25
 )
@@ -193,7 +195,7 @@ BETA += [(1e5, 2e5, 1 / 3 + d) for d in (-0.002, 1e-5, 0.003)]
 ORDERS = [0.001, 0.3, 0.999, 1.0, 1.001, 2.5, 7.7, 24.0]
 
 POINTS = {
-    "gammaln": POSITIVE + POLES,
+    "gammaln": POSITIVE + POLES + ZEROS,
     "gamma": [p for p in POSITIVE if p[0] < 171] + POLES,
     "betaln": grid([1e-6, 0.4, 3.0, 9.9, 10.1, 1e3, 1e7], [1e-9, 0.3, 2.0, 10.1, 40.0, 1e8]),
     "digamma": POSITIVE + POLES + reals(1.4616321449683623, 1.4616321449683622, -0.504083, -1.573498),

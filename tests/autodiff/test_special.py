@@ -12,6 +12,8 @@ import pytest
 from numba import njit
 from scipy import special
 
+from fastfim.autodiff import rules
+from fastfim.autodiff.numerics import hurwitz
 from fastfim.autodiff.numerics.functions import FLOAT_FUNCTIONS
 from fastfim.autodiff.spelled import SPELLED, logsumexp, multigammaln, zeta
 
@@ -41,6 +43,26 @@ def test_rule_against_mpmath(name, thinning):
         value = evaluate(0.0, np.array(point), 0, gradient, packed)
         wrong += oracle.disagreements(oracle.FUNCTIONS[name], point, [value, *gradient, *packed])
     assert not wrong
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 5])
+def test_polygamma_against_mpmath(n):
+    """The order is an integer, without a derivative."""
+    evaluate = compiled(lambda n, theta: special.polygamma(n, theta[0]), 1)
+    for x in (0.01, 0.7, 1.9, 6.0, 24.5, 1e4):
+        gradient, packed = np.empty(1), np.empty(1)
+        value = evaluate(n, np.array([x]), 0, gradient, packed)
+        assert not oracle.disagreements(lambda x: mp.psi(n, x), (x,), [value, gradient[0], packed[0]])
+
+
+def test_every_rule_is_tested():
+    """A rule that is neither in the oracle's table nor has a test here would go unchecked."""
+    here = {special.polygamma, hurwitz.zeta, hurwitz.riemann_zeta}
+    tested = here | {rules.resolve(f"scipy.special.{name}") for name in oracle.POINTS}
+    own = [r for r in rules.ENTRIES if isinstance(r, rules.Rule) and not r.emit.__module__.endswith(".elementary")]
+    missing = [r.names for r in own if not tested & {rules.resolve(name) for name in r.names}]
+    assert len(own) > 30
+    assert not missing
 
 
 def test_first_order_alone_and_arguments_without_derivatives():
