@@ -36,6 +36,8 @@ from .likelihood import BoundLikelihood, location
 
 #: Draws a chunk: enough to amortise a pass, few enough that the chunk stays in the first two caches.
 LONGEST_CHUNK, SHORTEST_CHUNK, CACHED_WORDS = 256, 16, 8192
+#: Scores may take so many draws at once (see `fastfim.taping`).
+SCORES_CHUNK = 32
 #: Beyond so many parameters outer products cost more than all else, and want at least so many draws a chunk.
 MANY, MANY_CHUNK = 64, 128
 #: Chunks have room for a multiple of so many draws, as many as a pass may do at once.
@@ -85,7 +87,8 @@ class Layout:
         """Draws a chunk, or room for them: a power of two, or as asked for up to a multiple of `ROOM`."""
         if self.together:
             return -(-self.together // ROOM) * ROOM
-        shortest = MANY_CHUNK if self.p > MANY and self.order == 1 else SHORTEST_CHUNK
+        scores_chunk = MANY_CHUNK if self.p > MANY else SCORES_CHUNK
+        shortest = scores_chunk if self.order == 1 else SHORTEST_CHUNK
         fitting = max(CACHED_WORDS // self.words_a_draw, shortest)
         return int(min(LONGEST_CHUNK, 1 << (fitting.bit_length() - 1)))
 

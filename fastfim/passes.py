@@ -14,23 +14,26 @@ import numpy as np
 from numba import carray
 
 from . import _abi, _jit, autodiff, streams
-from .autodiff import Dual, Theta, reverse, second_order, tiles
+from .autodiff import Dual, Theta, second_order, tiles
 from .drawing import tile_draws
 from .kernels import UNWRITTEN, Recipe
+from .taping import single_pass, tape_form, tape_pass
 from .tiling import score_pass, tile_pass
 
 #: Parameters differentiated at once; beyond, one pass over the chunk for each group.
 GRADIENT_LANES = 64
-#: Beyond, scores come from a tape, at a cost that does not grow with their number. Times the plain density, forward
-#: and by tape, at p = 10, 20, 32: normal mean 5.1 and 8.8, 6.3 and 5.8, 9.0 and 4.8; with a precision matrix, by
-#: loops, 2.1 and 6.4, 3.8 and 6.4, 5.0 and 5.5 (at 200: 23 and 2.7). Tiles are ahead of both as far as they go.
+#: Beyond, scores come from tiles on a tape, at a cost that does not grow with their number: at p = 10, ns a draw in
+#: forward mode and by tape, normal mean 16 and 4, precision matrix 84 and 43, logistic regression 790 and 150; an AR(1)
+#: of three parameters 930 and 2,200.
+TAPE_PARAMETERS = 8
+#: Where draws go one by one, beyond. Times the plain density, forward and by tape, at p = 10, 20, 32: normal mean 5.1
+#: and 8.8, 6.3 and 5.8, 9.0 and 4.8; with a precision matrix, by loops, 2.1 and 6.4, 3.8 and 6.4, 5.0 and 5.5.
 FORWARD_PARAMETERS = 24
-#: Most parameters for which draws are differentiated several at once, by order: registers run out, compilation grows.
+#: Most parameters for which draws are differentiated several at once in forward mode, by order: registers run out,
+#: compilation grows.
 TILE_PARAMETERS = {1: 24, 2: 5}
 #: Whether scores written by hand run on several draws at once where they can.
 TILE_SCORES = True
-#: Words that a tape has at first.
-FIRST_TAPE = 1 << 14
 #: Beyond, Hessians come from a tape of second order. Microseconds, carried along and by tape, at p = 8, 16, 20:
 #: logistic regression 5 and 17, 21 and 31, 68 and 61; a linear factor model 0.8 and 1.5, 10 and 7.7, 128 and 112.
 #: What is compiled grows like p^2 (2.9 s at p = 20 for a Gaussian process), and by tape not at all (1.1 s).
@@ -113,20 +116,27 @@ def draw_reader(recipe: Recipe) -> Any:
 
 
 def _automatic_pass(recipe: Recipe) -> Any:
+    """Tiles as far as they go, and the rest of the draws one by one."""
     order = 1 if recipe.hessian is not None else recipe.order
-    if order == 1 and recipe.p > FORWARD_PARAMETERS:
-        return _reverse_pass(recipe)
     if order == 2 and recipe.p > FORWARD_HESSIAN:
         return _column_pass(recipe)
-    form = _tile_form(recipe, order)
-    tiled = _none_done if form is None else tile_pass(form, recipe, order)
-    single = _nothing_from if form is not None and not form.diverges else _forward_pass(recipe)
+    tiled, complete = _tiled_pass(recipe, order)
+    by_tape = order == 1 and recipe.p > FORWARD_PARAMETERS
+    single = _nothing_from if complete else (_single_tape_pass if by_tape else _forward_pass)(recipe)
 
     def automatic(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
         done = tiled(theta, constants, draws, results, chunk, m)
         single(theta, constants, draws, results, chunk, done, m)
 
     return _jit.inner(automatic)
+
+
+def _tiled_pass(recipe: Recipe, order: int) -> tuple[Any, bool]:
+    """How many draws can be done by tiles, from the first on, and whether these are always all."""
+    if order == 1 and recipe.p > TAPE_PARAMETERS and (form := tape_form(recipe)):
+        return tape_pass(form, recipe, prepared(recipe, autodiff.active)), not form.diverges
+    form = _tile_form(recipe, order)
+    return (tile_pass(form, recipe, order), not form.diverges) if form else (_none_done, False)
 
 
 @_jit.inner
@@ -147,32 +157,8 @@ def _tile_form(recipe: Recipe, order: int) -> tiles.TileForm | None:
     return tiles.tile_form(recipe.logpdf, theta, scalar=recipe.scalar, kinds=tuple(map(_abi.kind_of, recipe.kinds)))
 
 
-def _reverse_pass(recipe: Recipe) -> Any:
-    """Scores from a tape, which is made longer where a draw does not fit."""
-    logpdf, draw_of, offset = autodiff.active(recipe.logpdf), draw_reader(recipe), _abi.offset
-    with_prepared, value = prepared(recipe, autodiff.active), autodiff.value
-    open_tape, gradient = reverse.recorder(recipe.parameters), reverse.gradient
-    p, wrt = recipe.p, np.array(recipe.wrt)
-
-    def automatic(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
-        densities = carray(results, (m,))
-        scores = carray(offset(results, chunk), (p, chunk))
-        words = np.empty(FIRST_TAPE)
-        i = 0
-        while i < m:
-            taped = open_tape(theta, words)
-            args = with_prepared(taped, constants)
-            start = reverse.end(taped)
-            while i < m and reverse.room(taped):
-                d = logpdf(draw_of(draws, i), taped, *args)
-                if reverse.room(taped):
-                    densities[i] = value(d)
-                    gradient(d, taped, words, start, wrt, scores[:, i])
-                    i += 1
-            if i < m:
-                words = np.empty(2 * reverse.end(taped))
-
-    return _jit.inner(automatic)
+def _single_tape_pass(recipe: Recipe) -> Any:
+    return single_pass(recipe, prepared(recipe, autodiff.active), draw_reader(recipe))
 
 
 def _column_pass(recipe: Recipe) -> Any:

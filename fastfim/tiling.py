@@ -24,15 +24,15 @@ def tile_pass(form: tiles.TileForm, recipe: Recipe, order: int) -> Any:
     """
     tile, p, offset = tiles.DRAWS, recipe.p, _abi.offset
     seeds = autodiff.seeds(recipe.parameters, p, order, recipe.selected, tile)
-    tile_of, attempt, store = _tile_of(recipe), tiles.attempt(form), tiles.store_tile
-    unfilled, room = tile - 1 if form.diverges else 0, _jit.memory(_words(recipe))
+    laid_out, attempt, store = tile_of(recipe, tile), tiles.attempt(form), tiles.store_tile
+    unfilled, room = tile - 1 if form.diverges else 0, _jit.memory(words(recipe, tile))
 
     def tiled(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
         active = seeds(theta, 0)
         memory = room(tile * (draws.shape[1] + 1))
         done = 0
         while done < m - unfilled:
-            ran, d = attempt(tile_of(draws, done, memory), active, constants)
+            ran, d = attempt(laid_out(draws, done, done + tile, memory), active, constants)
             if not ran:
                 return done
             store(d, offset(results, done), offset(results, chunk + done), chunk)
@@ -50,9 +50,9 @@ def score_pass(recipe: Recipe) -> Any:
         return None
     tile, parameters, wrt, score = tiles.DRAWS, recipe.parameters, recipe.wrt, form.function
     private, offset, aligned = _abi.private_copy(parameters), _abi.offset, tiles.aligned
-    tile_of, vector_tile = _tile_of(recipe), tiles.vector_tile
+    laid_out, vector_tile = tile_of(recipe, tile), tiles.vector_tile
     number_tile, store = tiles.number_tile, tiles.store_numbers
-    room, out_room = _jit.memory(_words(recipe)), _jit.memory(tile * (parameters + 1))
+    room, out_room = _jit.memory(words(recipe, tile)), _jit.memory(tile * (parameters + 1))
 
     def tiled(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
         point = private(theta)
@@ -61,36 +61,52 @@ def score_pass(recipe: Recipe) -> Any:
         bits, scores = out_memory.view(np.int64), offset(results, chunk)
         for i in range(0, m, tile):
             bits[:] = UNWRITTEN
-            score(tile_of(draws, i, memory), point, vector_tile(out_at, parameters), *constants)
+            score(laid_out(draws, i, i + tile, memory), point, vector_tile(out_at, parameters), *constants)
             for j in range(len(wrt)):
                 store(number_tile(offset(out_at, tile * wrt[j])), offset(scores, chunk * j + i))
 
     return _jit.inner(tiled)
 
 
-def _words(recipe: Recipe) -> int | None:
+def words(recipe: Recipe, draws: int) -> int | None:
     """Memory for a tile of draws, if their length is known."""
-    return None if recipe.length is None else tiles.DRAWS * (recipe.length + 1)
+    return None if recipe.length is None else draws * (recipe.length + 1)
 
 
-def _tile_of(recipe: Recipe) -> Any:
-    """Draws i, i + 1, ... of a chunk, as a density takes a tile of them; vectors are laid out in ``memory``."""
-    number_tile, vector_tile, transpose = tiles.number_tile, tiles.vector_tile, tiles.transpose_square
-    tile, offset, address, aligned = tiles.DRAWS, _abi.offset, _abi.address, tiles.aligned
-    read_only = _abi.read_only
+def tile_of(recipe: Recipe, draws: int) -> Any:
+    """Compiled ``f(draws, i, m, memory)``: draws i, i + 1, ... of m, as a density takes a tile of them.
 
-    def number(draws, i, memory):  # type: ignore[no-untyped-def]
-        return number_tile(offset(address(draws), i))
+    They are laid out in ``memory``. The last draw stands in for those that are missing.
+    """
+    number_tile, vector_tile, transpose = (
+        tiles.number_tile_of(draws),
+        tiles.vector_tile_of(draws),
+        tiles.transpose_square,
+    )
+    square, offset, address, aligned = tiles.DRAWS, _abi.offset, _abi.address, tiles.aligned
+    read_only, tile = _abi.read_only, draws
 
-    def vector(draws, i, memory):  # type: ignore[no-untyped-def]
+    def number(draws, i, m, memory):  # type: ignore[no-untyped-def]
+        if i + tile <= m:
+            return number_tile(offset(address(draws), i))
+        target = aligned(memory)
+        elements = carray(target, (tile,))
+        for k in range(tile):
+            elements[k] = draws[min(i + k, m - 1), 0]
+        return number_tile(target)
+
+    def vector(draws, i, m, memory):  # type: ignore[no-untyped-def]
         size = draws.shape[1]
-        source, target = offset(address(draws), i * size), aligned(memory)
+        target = aligned(memory)
         elements = carray(target, (size, tile))
-        for j in range(0, size - tile + 1, tile):
-            transpose(offset(source, j), size, offset(target, tile * j), tile)
-        for j in range(size - size % tile, size):
-            for k in range(tile):
-                elements[j, k] = draws[i + k, j]
+        for k in range(0, tile, square):
+            source = offset(address(draws), (i + k) * size)
+            whole = size - size % square if i + k + square <= m else 0
+            for j in range(0, whole, square):
+                transpose(offset(source, j), size, offset(target, tile * j + k), tile)
+            for j in range(whole, size):
+                for r in range(k, k + square):
+                    elements[j, r] = draws[min(i + r, m - 1), j]
         return read_only(vector_tile(target, size))
 
     return _jit.inner(number if recipe.scalar else vector)

@@ -7,7 +7,7 @@ from math import exp, log
 import numpy as np
 import pytest
 
-from fastfim import Likelihood, estimate, passes, store
+from fastfim import Likelihood, estimate, passes, store, taping
 from fastfim.kernels import Block, Chunk, Job, _compiled, chunks_of, run_block
 
 
@@ -64,8 +64,8 @@ def derivatives(bound, order, draws=40):
     return Chunk.joined(list(chunks_of(Job(bound, theta, 3, order), Block(0, 0, draws))))
 
 
-def scores(bound):
-    return derivatives(bound, 1).scores
+def scores(bound, draws=40):
+    return derivatives(bound, 1, draws).scores
 
 
 def hessians(bound):
@@ -73,13 +73,13 @@ def hessians(bound):
 
 
 @pytest.fixture
-def forward(monkeypatch):
-    """A function that takes derivatives in forward mode."""
+def by(monkeypatch):
+    """A function that takes derivatives with other limits than usual on what is done how."""
 
-    def compute(*args, what=scores):
+    def compute(limits, *args, what=scores):
         with monkeypatch.context() as patch:
-            patch.setattr(passes, "FORWARD_PARAMETERS", 10**6)
-            patch.setattr(passes, "FORWARD_HESSIAN", 10**6)
+            for name, limit in limits.items():
+                patch.setattr(passes, name, limit)
             # nothing that is kept of this must pass for what comes without the patch
             patch.setattr(store, "_linked", {})
             patch.setenv("FASTFIM_CACHE_DIR", "")
@@ -91,18 +91,24 @@ def forward(monkeypatch):
     return compute
 
 
-@pytest.mark.parametrize("prepare", [False, True])
-@pytest.mark.parametrize("p", [passes.FORWARD_PARAMETERS + 1, 151])
-def test_tape_gives_what_forward_mode_gives(p, prepare, forward):
-    """The longer one does not fit on the first tape."""
-    expected = forward(model(p, prepare))
-    np.testing.assert_allclose(scores(model(p, prepare)), expected, rtol=1e-12, atol=1e-13 * np.abs(expected).max())
+NO_TILES = {"TAPE_PARAMETERS": 10**6, "TILE_PARAMETERS": {1: 0, 2: 0}}
+FORWARD = {**NO_TILES, "FORWARD_PARAMETERS": 10**6, "FORWARD_HESSIAN": 10**6}
+SINGLE = {**NO_TILES, "FORWARD_PARAMETERS": 0}
 
 
 @pytest.mark.parametrize("prepare", [False, True])
-def test_tape_of_second_order_gives_what_forward_mode_gives(prepare, forward):
+@pytest.mark.parametrize("p", [passes.TAPE_PARAMETERS + 1, 151])
+def test_tape_gives_what_forward_mode_gives(p, prepare, by):
+    """Draws at once and one by one; 40 draws are a tile and a part of another."""
+    expected = by(FORWARD, model(p, prepare))
+    for found in scores(model(p, prepare)), by(SINGLE, model(p, prepare)):
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-13 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("prepare", [False, True])
+def test_tape_of_second_order_gives_what_forward_mode_gives(prepare, by):
     p = passes.FORWARD_HESSIAN + 1
-    expected = forward(model(p, prepare), what=hessians)
+    expected = by(FORWARD, model(p, prepare), what=hessians)
     found = hessians(model(p, prepare))
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-13 * np.abs(expected).max())
 
@@ -117,7 +123,45 @@ def test_hessians_of_hundreds():
     assert found.fim[-1, -1] == pytest.approx(2 * 75 / 1.5**2, rel=6 * np.sqrt(4.5 / (512 * 75)))
 
 
-def test_constant_matrices_stay_where_they_are(forward):
+@pytest.mark.parametrize("prepare", [False, True])
+def test_a_longer_tape_is_taken_where_the_first_is_too_short(prepare, by, monkeypatch):
+    expected = scores(model(61, prepare))
+    monkeypatch.setattr(taping, "FIRST_NOTES", 100)
+    monkeypatch.setattr(taping, "FIRST_ROWS", 100)
+    np.testing.assert_array_equal(by({}, model(61, prepare)), expected)
+    np.testing.assert_allclose(by(SINGLE, model(61, prepare)), expected, rtol=1e-12)
+
+
+def test_draws_that_take_different_branches_go_one_by_one(by):
+    def logpdf(x, theta):
+        total = 0.0
+        for i in range(len(x)):
+            z = x[i] - theta[i]
+            total -= abs(z) if x[i] > 2.2 else 0.5 * z * z  # about every third tile of 32 draws
+        return total
+
+    def sample(rng, theta, x):
+        for i in range(len(x)):
+            x[i] = rng.normal() if i == 0 else 0.1 * rng.normal()
+
+    def bound():
+        return Likelihood(sample, logpdf, parameters=[f"m{i}" for i in range(30)], size=30).bind(())
+
+    expected = by(FORWARD, bound(), 1000)
+    np.testing.assert_allclose(scores(bound(), 1000), expected, rtol=1e-12, atol=1e-14)
+
+
+def test_some_of_many_parameters(by):
+    """Constants among them, and another order."""
+    bound = model(41).likelihood.bind(
+        (np.linspace(0.0, 1.0, 20),), wrt=["a7", "sd", *[f"a{j}" for j in range(30, 8, -1)]]
+    )
+    expected = by(FORWARD, bound)
+    for found in scores(bound), by(SINGLE, bound):
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-13 * np.abs(expected).max())
+
+
+def test_constant_matrices_stay_where_they_are(by):
     """By rows, by columns and by neither; a tape holds their addresses alone."""
 
     def logpdf(x, theta, a, b):
@@ -128,8 +172,9 @@ def test_constant_matrices_stay_where_they_are(forward):
     rng = np.random.default_rng(0)
     args = (rng.normal(size=(7, 40)), rng.normal(size=(40, 7)))
     quadratic = Likelihood(lambda rng, theta, a, b: rng.normal(), logpdf, parameters=[f"m{i}" for i in range(40)])
-    expected = forward(quadratic.bind(args))
-    np.testing.assert_allclose(scores(quadratic.bind(args)), expected, rtol=1e-11)
+    expected = by(FORWARD, quadratic.bind(args))
+    for found in scores(quadratic.bind(args)), by(SINGLE, quadratic.bind(args)):
+        np.testing.assert_allclose(found, expected, rtol=1e-11)
 
 
 def test_a_block_is_a_pure_function():

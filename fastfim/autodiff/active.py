@@ -46,20 +46,22 @@ _compiled: weakref.WeakValueDictionary[tuple[int, str], Any] = weakref.WeakValue
 operations.register_operators(rules.callables(rules.ENTRIES))
 
 
-def active(function: Any) -> Any:
+def active(function: Any, *, outermost: bool = False) -> Any:
     """Compile a user's function (plain, or already compiled by `njit`) so that it carries derivatives.
 
     Parameters
     ----------
     function
         Called with a `Theta` (see `seeds`), or with dual numbers, and whatever else it takes.
+    outermost
+        Whether its result is what is differentiated in the end: then a tape can be shorter (see `reverse.accumulate`).
 
     Returns
     -------
     dispatcher
         To be called from compiled code; its result is a `Dual`, or a plain number where the result is constant.
     """
-    return _remembered(function, "active", TopCompiler, UNBOXED)
+    return _remembered(function, *(("outermost", OutermostCompiler) if outermost else ("active", TopCompiler)), UNBOXED)
 
 
 def plain(function: Any) -> Any:
@@ -82,7 +84,7 @@ def _remembered(function: Any, form: str, pipeline: Any, options: dict[str, Any]
 class _Substitute(FunctionPass):  # type: ignore[misc]
     """Runs a `Substitution` before types are inferred."""
 
-    stack = False
+    stack = outermost = False
 
     def __init__(self) -> None:
         FunctionPass.__init__(self)
@@ -94,7 +96,7 @@ class _Substitute(FunctionPass):  # type: ignore[misc]
 
     def run_pass(self, state: Any) -> bool:
         """Rewrite, and let Numba see what was registered on the way."""
-        Substitution(state, self.compile_along, self.stack).run()
+        Substitution(state, self.compile_along, self.stack, self.outermost).run()
         state.typingctx.refresh()
         state.targetctx.refresh()
         return True
@@ -113,6 +115,14 @@ class SubstituteInTop(_Substitute):
 
     _name = "autodiff_substitute_in_top"
     stack = True
+
+
+@register_pass(mutates_CFG=False, analysis_only=False)
+class SubstituteInOutermost(_Substitute):
+    """For the user's own function, where its result is what is differentiated."""
+
+    _name = "autodiff_substitute_in_outermost"
+    stack = outermost = True
 
 
 @register_pass(mutates_CFG=False, analysis_only=False)
@@ -143,4 +153,5 @@ def _pipeline(substitute: Any, inner: bool) -> Any:
 
 HelperCompiler = _pipeline(SubstituteInHelper, inner=True)
 TopCompiler = _pipeline(SubstituteInTop, inner=True)
+OutermostCompiler = _pipeline(SubstituteInOutermost, inner=True)
 PlainCompiler = _pipeline(SubstituteInPlain, inner=True)

@@ -11,9 +11,15 @@ on, and with it whatever ``z`` is a view, a row, an alias or a swapped name of.
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 from numba.core import ir
+from numba.core.compiler import run_frontend
+from numba.core.ssa import reconstruct_ssa
+
+from fastfim.autodiff.callgraph import is_library, named_object, python_function
 
 _COMPARISONS = frozenset({operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne, operator.not_})
 #: Methods of arrays that return a new one.
@@ -40,11 +46,20 @@ class Activity:
         What is known to be called: Python objects by the name of the variable that holds them.
     computing
         Names of the variables among these whose calls return numbers or new arrays, never their argument's memory.
+    changed
+        ``changed(helper, arguments)`` says in which of its arguments a helper may store what depends on some of them.
+        Default: in all.
     """
 
     def __init__(
-        self, func_ir: Any, arguments: tuple[bool, ...], objects: dict[str, Any], computing: frozenset[str]
+        self,
+        func_ir: Any,
+        arguments: tuple[bool, ...],
+        objects: dict[str, Any],
+        computing: frozenset[str],
+        changed: Callable[[Any, tuple[bool, ...]], set[int]] | None = None,
     ) -> None:
+        self.changed = changed
         self.func_ir, self.arguments, self.objects, self.computing = func_ir, arguments, objects, computing
         self.names: set[str] = set()
         self.stored: set[str] = set()  # arrays among these that a statement of the function changes,
@@ -110,7 +125,7 @@ class Activity:
 
     def _is_helper(self, call: Any) -> bool:
         """Whether a call runs code of the user's, which may change arrays in place."""
-        return hasattr(self.objects.get(call.func.name), "py_func")
+        return is_helper(self.objects.get(call.func.name))
 
     def _settle(self) -> None:
         statements = [s for block in self.func_ir.blocks.values() for s in block.body]
@@ -140,10 +155,18 @@ class Activity:
             self._store(value.lhs.name)
         if value.op == "call" and any(v.name in self.names for v in value.list_vars()):
             method = self._method_object(value)
-            changed = [v.name for v in value.args] if self._is_helper(value) else [method] if method else []
+            changed = self._changed_by(value) if self._is_helper(value) else [method] if method else []
             for name in changed:
                 self.handed |= self.sources(name)
             self.names |= self.handed
+
+    def _changed_by(self, call: Any) -> list[str]:
+        """Arguments of a helper in which it may store what depends on the others."""
+        if self.changed is None or call.kws or call.vararg:
+            return [v.name for v in call.args]
+        flags = tuple(v.name in self.names for v in call.args)
+        changed = self.changed(self.objects[call.func.name], flags)
+        return [v.name for i, v in enumerate(call.args) if i in changed]
 
     def _depends(self, value: Any) -> bool:
         if isinstance(value, ir.Arg):
@@ -161,3 +184,24 @@ class Activity:
         if value.op in ("binop", "unary"):
             return value.fn in _COMPARISONS
         return value.op == "pair_second" or (value.op == "getattr" and value.attr in _COUNTS)
+
+
+def is_helper(found: Any) -> bool:
+    """Whether an object is a function of the user's, compiled or not."""
+    return hasattr(found, "py_func") or (isinstance(found, FunctionType) and not is_library(found))
+
+
+def changed_arguments(helper: Any, arguments: tuple[bool, ...]) -> set[int]:
+    """Arguments of a helper in which it may store what depends on those that are flagged."""
+    try:
+        func_ir = reconstruct_ssa(run_frontend(python_function(helper)))
+    except Exception:  # whatever it is, the compiler will say so
+        return set(range(len(arguments)))
+    statements = [s for block in func_ir.blocks.values() for s in block.body if isinstance(s, ir.Assign)]
+    named = ((s.target.name, named_object(func_ir, s.value)) for s in statements)
+    objects = {name: found for name, found in named if found is not None}
+    computing = frozenset(name for name, found in objects.items() if callable(found) and not is_helper(found))
+    # no deeper than the helper itself: a function may call itself
+    activity = Activity(func_ir, arguments, objects, computing)
+    changed = activity.stored | activity.handed
+    return {s.value.index for s in statements if isinstance(s.value, ir.Arg) and s.target.name in changed}

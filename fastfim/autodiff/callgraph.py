@@ -6,6 +6,7 @@ import sys
 import types
 from typing import Any
 
+from numba.core import ir
 from numba.core.dispatcher import Dispatcher
 
 #: Packages whose Python functions are Numba's business, not helpers to compile along.
@@ -48,3 +49,14 @@ def _contents(cell: Any) -> Any:
         return cell.cell_contents
     except ValueError:  # not bound yet
         return None
+
+
+def named_object(func_ir: Any, value: Any) -> Any:
+    """The Python object that an expression of Numba's intermediate representation names, or ``None``."""
+    if isinstance(value, (ir.Global, ir.FreeVar)):
+        return value.value
+    if isinstance(value, ir.Expr) and value.op == "getattr":
+        definitions = func_ir._definitions.get(value.value.name, ())
+        base = named_object(func_ir, definitions[0]) if len(definitions) == 1 else None
+        return getattr(base, value.attr, None) if isinstance(base, types.ModuleType) else None
+    return None

@@ -41,14 +41,14 @@ from fastfim.autodiff.expressions import (
 from fastfim.autodiff.fusion import ArrayCall
 from fastfim.autodiff.operations import ArrayFunction, lower_entry, scalar_signature
 from fastfim.autodiff.reverse import products
-from fastfim.autodiff.reverse.sums import appending, closing
+from fastfim.autodiff.reverse.sums import adding, closing
 from fastfim.autodiff.reverse.taped import Taped
 from fastfim.autodiff.rules import Predicate
 from fastfim.autodiff.theta import index_constant
 from fastfim.autodiff.vectors import VECTOR
 
 _ENTRIES: dict[Any, Any] = dict(rules.callables(rules.ENTRIES))
-_ADDITION: Any = appending(_ENTRIES[operator.iadd])
+_ADDITION: Any = adding(_ENTRIES[operator.iadd], rules.Adding.SUM)
 _PRODUCT = Applied(_ENTRIES[operator.mul])
 
 

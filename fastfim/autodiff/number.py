@@ -65,6 +65,14 @@ class Active(types.Type):  # type: ignore[misc]
         """The type of the same number in an array."""
         return self
 
+    def meet(self, other: Active) -> Active | None:
+        """The type in which numbers of this and of another type (both as stored) meet, if this type knows it."""
+        return self if other in (self, self.data) else None
+
+    def holding(self, parameters: bool, draws: bool) -> Active:
+        """The type of numbers that depend on the parameters, the draws, or both, in a function of such numbers."""
+        return self
+
     def together(self, kinds: Sequence[Active], entry: Entry) -> tuple[Active, Callable[[Active], Active]]:
         """What an operation on active numbers that meet in this type gives, and what it takes each of them as."""
         return self, lambda kind: kind
@@ -113,6 +121,15 @@ class Active(types.Type):  # type: ignore[misc]
         """The chain rule for a sum of which only the latest value is used; the result is of the type ``stored``."""
         return self.propagate(e, value, active, firsts, seconds)
 
+    def deposit(self, e: Emitter, value: Value, active: Sequence[Any], firsts: Sequence[Partial]) -> Value:
+        """The chain rule for a sum that is the result: derivatives are added where they belong, the value is left."""
+        raise NotImplementedError
+
+    def chosen(self, e: Emitter, condition: Value, first: Any, second: Any) -> Parts:
+        """One of two such numbers, draw by draw where the condition is."""
+        result: Parts = first.map(lambda a, b: e.select(condition, a, b), second)
+        return result
+
     def unify(self, context: Any, other: types.Type) -> types.Type | None:
         """A plain number joins as a constant."""
         return self if self._takes(other) else None
@@ -138,8 +155,14 @@ class Source(types.Type):  # type: ignore[misc]
 
 def joint(kinds: Iterable[Any]) -> Active | None:
     """The type in which the active numbers among these meet, or ``None`` where there is none."""
-    found = {kind.stored for kind in kinds if isinstance(kind, Active)}
-    return next((kind for kind in found if found <= {kind, kind.data}), None)
+    found: Active | None = None
+    for kind in kinds:
+        if isinstance(kind, Active):
+            stored = kind.stored
+            found = stored if found is None else found.meet(stored) or stored.meet(found)
+            if found is None:
+                return None
+    return found
 
 
 @lower_cast(types.Float, Active)

@@ -31,7 +31,7 @@ from fastfim.autodiff.errors import STORED, Refused
 from fastfim.autodiff.expressions import Expression
 from fastfim.autodiff.masks import Mask
 from fastfim.autodiff.number import REAL, Active, Parts, joint
-from fastfim.autodiff.rules import Choice, Entry, Partial, Predicate, Refusal, Rule
+from fastfim.autodiff.rules import Adding, Choice, Entry, Partial, Predicate, Refusal, Rule
 from fastfim.autodiff.theta import Theta
 
 
@@ -296,8 +296,9 @@ def lower_entry(entry: Any, context: Any, builder: Any, sig: Any, args: Any) -> 
         result = entry.emit(e, *map(_value, operands))
     else:
         result = (_choose if isinstance(entry, Choice) else _differentiate)(e, entry, operands)
-    if isinstance(sig.return_type, Active) and isinstance(result, Value):  # plain numbers of several draws
-        result = sig.return_type.constant(e, result)
+    wanted = sig.return_type
+    if isinstance(wanted, Active) and isinstance(result, Value):  # plain numbers of several draws
+        result = wanted.constant(e, result)
     return result.ir if isinstance(result, Value) else result.pack(e)
 
 
@@ -326,8 +327,11 @@ def _differentiate(e: Emitter, entry: Rule, operands: list[Parts | Value]) -> Pa
         return seconds[i * k - i * (i - 1) // 2 + j - i]
 
     kind = next(operand.kind for operand in operands if not isinstance(operand, Value))
-    chain = kind.append if entry.adds_up else kind.propagate
-    return chain(e, value, [operands[i] for i in active], [firsts[i] for i in active], second)
+    numbers, partials = [operands[i] for i in active], [firsts[i] for i in active]
+    if entry.adds_up is Adding.RESULT:
+        return kind.deposit(e, value, numbers, partials)
+    chain = kind.append if entry.adds_up is Adding.SUM else kind.propagate
+    return chain(e, value, numbers, partials, second)
 
 
 def _choose(e: Emitter, entry: Choice, operands: list[Parts | Value]) -> Parts | Value:
@@ -345,7 +349,7 @@ def select(e: Emitter, condition: Value, x: Parts | Value, y: Parts | Value) -> 
         return e.select(condition, x, y)
     kind = y.kind if isinstance(x, Value) else x.kind  # type: ignore[union-attr]
     first, second = (kind.constant(e, p) if isinstance(p, Value) else p for p in (x, y))
-    return first.map(lambda a, b: e.select(condition, a, b), second)  # type: ignore[no-any-return]
+    return kind.chosen(e, condition, first, second)
 
 
 @intrinsic
@@ -359,7 +363,7 @@ def select_draws(typing_context: Any, mask: Any, x: Any, y: Any) -> Any:
         e = Emitter(context, builder)
         numbers = zip(args[1:], (x, y), strict=True)
         first, second = (kind.unpack(e, context.cast(builder, v, source, kind)) for v, source in numbers)
-        return first.map(lambda a, b: e.select(Value(e, args[0]), a, b), second).pack(e)
+        return kind.chosen(e, Value(e, args[0]), first, second).pack(e)
 
     return kind(mask, x, y), generate
 

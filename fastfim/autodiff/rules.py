@@ -21,6 +21,7 @@ names a function whose use on a quantity to be differentiated is a mistake, and 
 
 from __future__ import annotations
 
+import enum
 import inspect
 import sys
 from collections.abc import Callable, Iterable
@@ -33,6 +34,17 @@ Partial: TypeAlias = "Value | float | Callable[[], Value | float | None] | None"
 Derivatives: TypeAlias = "tuple[Value, tuple[Partial, ...], tuple[Partial, ...]]"
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class Adding(enum.Enum):
+    """What is known of the first argument of an addition: it is a sum so far, of no use to anybody else.
+
+    ``SUM``: terms may be appended to it (see `Active.append`).  ``RESULT``: it is what the whole function returns (see
+    `Active.deposit`).
+    """
+
+    SUM = enum.auto()
+    RESULT = enum.auto()
 
 
 @dataclass(frozen=True)
@@ -53,7 +65,7 @@ class Rule:
         The same function of plain floats, compilable: what a call is where no argument carries derivatives.  ``None``:
         whatever Numba makes of the callable.
     adds_up
-        Whether the first argument is a sum so far, of no use to anybody else (see `Active.append`).
+        For an addition of which more is known.
     """
 
     name: str
@@ -61,7 +73,7 @@ class Rule:
     arity: int
     emit: Callable[..., Derivatives]
     plain: Callable[..., float] | None = None
-    adds_up: bool = False
+    adds_up: Adding | None = None
 
 
 @dataclass(frozen=True)

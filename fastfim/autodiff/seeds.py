@@ -66,7 +66,8 @@ def seeds(p: int, n: int, order: int, wrt: tuple[int, ...] | None = None, draws:
     return copy_with_seeds
 
 
-def _check(d: Any) -> None:
+def check_number(d: Any) -> None:
+    """Refuse what a function must not return."""
     if not isinstance(d, (Active, *REAL)):
         raise Refused(f"The function returns {in_words(str(d))}; it has to return one number on every path.")
 
@@ -74,7 +75,7 @@ def _check(d: Any) -> None:
 @intrinsic
 def value(typing_context: Any, d: Any) -> Any:
     """The number itself, of a dual or a plain number."""
-    _check(d)
+    check_number(d)
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         if isinstance(sig.args[0], Active):
@@ -91,7 +92,7 @@ def _store_at(builder: Any, number: Any, out: Any, index: Any, stride: Any) -> N
 @intrinsic
 def store_gradient(typing_context: Any, d: Any, out: Any, stride: Any, first: Any, count: Any) -> Any:
     """``out[(first + i) * stride] = d_i`` for the lanes ``i < count``; zeros for a plain number."""
-    _check(d)
+    check_number(d)
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         number, out, stride, first, count = args
@@ -121,7 +122,7 @@ def store_hessian(typing_context: Any, d: Any, out: Any, stride: Any, first: Any
 
     With fewer lanes than parameters, the entries of the window.  A plain number stores zeros everywhere.
     """
-    _check(d)
+    check_number(d)
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         number, out, stride, first, p = args

@@ -27,8 +27,8 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaError
 
 from fastfim.autodiff import arrays, forbidden
-from fastfim.autodiff.activity import NEW_METHODS, Activity
-from fastfim.autodiff.callgraph import is_library, python_function, reachable
+from fastfim.autodiff.activity import NEW_METHODS, Activity, changed_arguments
+from fastfim.autodiff.callgraph import is_library, named_object, python_function, reachable
 from fastfim.autodiff.elementwise import IN_PLACE, on_elements
 from fastfim.autodiff.errors import Refused
 from fastfim.autodiff.folds import array_function, call_of
@@ -36,7 +36,7 @@ from fastfim.autodiff.fusion import ArrayCall, waiting
 from fastfim.autodiff.number import Active, Source, joint
 from fastfim.autodiff.operations import Operation
 from fastfim.autodiff.reverse import accumulate
-from fastfim.autodiff.reverse.sums import appending
+from fastfim.autodiff.reverse.sums import adding
 from fastfim.autodiff.reverse.taped import Taped
 from fastfim.autodiff.rules import ENTRIES, Entry, Refusal, Rule, callables, resolve
 from fastfim.autodiff.second_order.quadratic import Quadratic
@@ -91,9 +91,12 @@ class Substitution:
         What makes a compiled function of a helper.
     stack
         Whether arrays may be put on the stack (they may not in helpers, which may return them).
+    outermost
+        Whether what the function returns is what is differentiated in the end.
     """
 
-    def __init__(self, state: Any, compile_along: Callable[[Any], Any], stack: bool) -> None:
+    def __init__(self, state: Any, compile_along: Callable[[Any], Any], stack: bool, outermost: bool = False) -> None:
+        self.outermost = outermost
         self.func_ir, self.context, self.function = state.func_ir, state.typingctx, state.func_id.func
         self.compile_along, self.stack, self.arguments = compile_along, stack, state.args
         self.duals = tuple(map(dual_inside, state.args))
@@ -106,7 +109,7 @@ class Substitution:
         """Rewrite the function in place."""
         check_lengths(self.func_ir, self.arguments, self.stack)
         assignments = [s for b in self.func_ir.blocks.values() for s in b.body if isinstance(s, ir.Assign)]
-        named = [(s, found) for s in assignments if (found := self._lookup(s.value)) is not None]
+        named = [(s, found) for s in assignments if (found := named_object(self.func_ir, s.value)) is not None]
         self.table, self.spelled = loaded_meanings()  # after the look-up, which may have loaded `scipy.special`
         for statement, found in named:
             self._replace_name(statement, found)
@@ -117,7 +120,7 @@ class Substitution:
             if isinstance(self.kind, Taped | Quadratic):
                 self._replace_squares(activity)
             if isinstance(self.kind, Taped):
-                accumulate.rewrite(self.func_ir, activity.names, self._appending)
+                accumulate.rewrite(self.func_ir, activity.names, self._adding, self.outermost)
             self._replace_operators({function: function for function in IN_PLACE})  # which the analysis has to see
             self._replace_array_code(activity)
 
@@ -132,16 +135,6 @@ class Substitution:
             self._redefine(statement, found)
         elif not isinstance(found, type) and self._is_ours(found):  # a type may be a dtype: see `_as_call`
             self._redefine(statement, self._operation(found, statement.loc))
-
-    def _lookup(self, value: Any) -> Any:
-        """The Python object that an expression names, or ``None``."""
-        if isinstance(value, (ir.Global, ir.FreeVar)):
-            return value.value
-        if isinstance(value, ir.Expr) and value.op == "getattr":
-            definitions = self.func_ir._definitions.get(value.value.name, ())
-            base = self._lookup(definitions[0]) if len(definitions) == 1 else None
-            return getattr(base, value.attr, None) if isinstance(base, python.ModuleType) else None
-        return None
 
     def _redefine(self, statement: Any, value: Any) -> None:
         name = getattr(value, "__name__", statement.target.name)
@@ -190,9 +183,9 @@ class Substitution:
                 body.append(statement)
             block.body = body
 
-    def _appending(self, function: Any, loc: Any) -> Operation:
+    def _adding(self, function: Any, how: Any, loc: Any) -> Operation:
         entry: Any = self.table[function]
-        return Operation(function, appending(entry), on_elements(function, entry), loc)
+        return Operation(function, adding(entry, how), on_elements(function, entry), loc)
 
     def _refuse_recursion(self, helper: Any, loc: Any) -> None:
         wanted = python_function(self.function)
@@ -280,9 +273,8 @@ class Substitution:
             block.body = body
 
     def _replace_arrays(self, kind: Active) -> Activity:
-        computing = frozenset(name for name, found in self.objects.items() if self._is_ours(found))
-        active = tuple(found is not None for found in self.duals)
-        activity = Activity(self.func_ir, active, self.objects, computing)
+        activity = self._activity(lambda found: True)
+        kind_of = self._kinds(kind)
         cannot_stack = self._looping() if self.stack else set(self.func_ir.blocks)
         returned = self._returned(activity) if self.stack else set()
         for label, block in self.func_ir.blocks.items():
@@ -290,14 +282,29 @@ class Substitution:
             for statement in block.body:
                 function = self._allocates(statement)
                 if function is not None and statement.target.name in activity:
-                    stack = label not in cannot_stack and statement.target.name not in returned
-                    body.extend(arrays.activate(self.func_ir, statement, function, kind, stack))
+                    name = statement.target.name
+                    stack = label not in cannot_stack and name not in returned
+                    body.extend(arrays.activate(self.func_ir, statement, function, kind_of(name), stack))
                 elif self._makes_array_for(statement, activity):
-                    body.extend(arrays.converted(self.func_ir, statement, kind))
+                    body.extend(arrays.converted(self.func_ir, statement, kind_of(statement.target.name)))
                 else:
                     body.append(statement)
             block.body = body
         return activity
+
+    def _activity(self, among: Callable[[Active], bool], changed: Any = None) -> Activity:
+        """What depends on those arguments whose numbers are among some."""
+        computing = frozenset(name for name, found in self.objects.items() if self._is_ours(found))
+        flags = tuple(found is not None and among(found) for found in self.duals)
+        return Activity(self.func_ir, flags, self.objects, computing, changed)
+
+    def _kinds(self, kind: Active) -> Callable[[str], Active]:
+        """What the elements of a local array are, by its name."""
+        if kind == kind.holding(parameters=True, draws=False):
+            return lambda name: kind
+        parameters = self._activity(lambda found: not found.plain, changed_arguments)
+        draws = self._activity(lambda found: found.draws > 1, changed_arguments)
+        return lambda name: kind.holding(name in parameters or name not in draws, name in draws)
 
     def _allocates(self, statement: Any) -> Any:
         value = statement.value if isinstance(statement, ir.Assign) else None

@@ -23,6 +23,7 @@ goes without tiles:
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,7 +39,8 @@ from fastfim.autodiff.active import active
 from fastfim.autodiff.dual import Dual, unpack
 from fastfim.autodiff.emit import DOUBLE, LANE, Emitter, Value
 from fastfim.autodiff.masks import Diverged, Mask
-from fastfim.autodiff.number import Source
+from fastfim.autodiff.number import Active, Source
+from fastfim.autodiff.reverse.taped import Taped
 from fastfim.autodiff.theta import Theta, index_constant
 
 #: Draws in a tile: one register of AVX-512, two of AVX2.
@@ -57,10 +59,11 @@ _POINTER = types.CPointer(types.float64)
 
 @dataclass(frozen=True)
 class TileForm:
-    """A function compiled for tiles: ``function(x, *others)``, and whether its draws may diverge."""
+    """A function compiled for tiles, ``function(x, *others)``, whether its draws may diverge, and what it returns."""
 
     function: Any
     diverges: bool
+    result: Any
 
 
 def tile_form(density: Any, theta: Theta, *, scalar: bool, kinds: Sequence[Any]) -> TileForm | None:
@@ -71,18 +74,22 @@ def tile_form(density: Any, theta: Theta, *, scalar: bool, kinds: Sequence[Any])
     density
         ``density(x, theta, *args)``, as `active` takes it.
     theta
-        Type of the parameters, as `seeds` makes them with ``draws=DRAWS``.
+        Type of the parameters, as `seeds` makes them with ``draws=DRAWS``, or `reverse.recorder` for any number.
     scalar
         Whether a draw is a number, else a vector.
     kinds
         Numba types of the further arguments.
     """
-    return _form(density, (_data(scalar), theta, *kinds), theta.dual)
+    if isinstance(theta.dual, Taped):
+        arguments = (_data(scalar, theta.dual.tile), theta, *kinds)
+        form = _form(active(density, outermost=True), arguments)
+        return form if form and isinstance(form.result, (Active, types.Float)) else None
+    return _form(active(density), (_data(scalar, DRAWS), theta, *kinds), theta.dual)
 
 
 def plain_form(function: Any, *, scalar: bool, kinds: Sequence[Any]) -> TileForm | None:
     """Compile ``function(x, theta, out, *args)`` of plain parameters, which fills a vector for each draw of a tile."""
-    return _form(function, (_data(scalar), PLAIN, VECTORS, *kinds), types.none)
+    return _form(active(function), (_data(scalar, DRAWS), PLAIN, VECTORS, *kinds), types.none)
 
 
 def sampler_form(sample: Any, rng: Source, *, scalar: bool, kinds: Sequence[Any]) -> TileForm | None:
@@ -91,26 +98,25 @@ def sampler_form(sample: Any, rng: Source, *, scalar: bool, kinds: Sequence[Any]
     ``rng`` is the type of what gives plain numbers for all draws of a tile; the parameters are plain, too.
     """
     if scalar:
-        return _form(sample, (rng, PLAIN, *kinds), DATA, MASK)
-    return _form(sample, (rng, PLAIN, VECTORS, *kinds), types.none)
+        return _form(active(sample), (rng, PLAIN, *kinds), DATA, MASK)
+    return _form(active(sample), (rng, PLAIN, VECTORS, *kinds), types.none)
 
 
-def _data(scalar: bool) -> Any:
-    return DATA if scalar else VECTORS.copy(readonly=True)
+def _data(scalar: bool, draws: int) -> Any:
+    kind = Dual(0, draws=draws)
+    return kind if scalar else types.Array(kind, 1, "C", readonly=True)
 
 
-def _form(function: Any, arguments: tuple[Any, ...], *results: Any) -> TileForm | None:
-    compiled = active(function)
+def _form(compiled: Any, arguments: tuple[Any, ...], *results: Any) -> TileForm | None:
     try:
         compiled.compile(arguments)
     except Exception:  # the same function of one draw will say what is wrong, if anything is
         return None
     found = compiled.overloads[arguments]
-    code = found.library.get_llvm_str()
+    code, returned = found.library.get_llvm_str(), found.signature.return_type
     diverges = Diverged.__name__ in code
-    if found.signature.return_type not in results or (diverges and "NRT_MemInfo_alloc" in code):
-        return None
-    return TileForm(compiled, diverges)
+    fits = not results or returned in results
+    return None if not fits or (diverges and "NRT_MemInfo_alloc" in code) else TileForm(compiled, diverges, returned)
 
 
 def attempt(form: TileForm) -> Any:
@@ -140,16 +146,21 @@ def attempt(form: TileForm) -> Any:
     return call
 
 
-@intrinsic
-def number_tile(typing_context: Any, draws: Any) -> Any:
-    """The `DRAWS` scalar draws at a pointer."""
+@functools.cache
+def number_tile_of(draws: int) -> Any:
+    """An intrinsic ``f(pointer)``: the scalar draws at a pointer."""
+    kind, vector = Dual(0, draws=draws), ir.VectorType(DOUBLE, draws)
 
-    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        e = Emitter(context, builder)
-        vector = builder.load(builder.bitcast(args[0], _VECTOR.as_pointer()), align=8)
-        return DATA.constant(e, Value(e, vector)).pack(e)
+    @intrinsic
+    def tile_at(typing_context: Any, draws: Any) -> Any:
+        def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            e = Emitter(context, builder)
+            found = builder.load(builder.bitcast(args[0], vector.as_pointer()), align=8)
+            return kind.constant(e, Value(e, found)).pack(e)
 
-    return DATA(_POINTER), generate
+        return kind(_POINTER), generate
+
+    return tile_at
 
 
 @intrinsic
@@ -165,17 +176,27 @@ def store_numbers(typing_context: Any, numbers: Any, place: Any) -> Any:
     return types.none(numbers, _POINTER), generate
 
 
-@intrinsic
-def vector_tile(typing_context: Any, elements: Any, size: Any) -> Any:
-    """An array over ``elements``, where `DRAWS` draws of length ``size`` lie element by element."""
+@functools.cache
+def vector_tile_of(draws: int) -> Any:
+    """An intrinsic ``f(elements, size)``: an array over draws of length ``size`` that lie element by element."""
+    kind = Dual(0, draws=draws)
+    array_type = types.Array(kind, 1, "C")
 
-    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        array, item = make_array(VECTORS)(context, builder), index_constant(ALIGNMENT)
-        data = builder.bitcast(args[0], context.get_data_type(DATA).as_pointer())
-        populate_array(array, data=data, shape=[args[1]], strides=[item], itemsize=item, meminfo=None)
-        return array._getvalue()
+    @intrinsic
+    def tile_over(typing_context: Any, elements: Any, size: Any) -> Any:
+        def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            array, item = make_array(array_type)(context, builder), index_constant(8 * draws)
+            data = builder.bitcast(args[0], context.get_data_type(kind).as_pointer())
+            populate_array(array, data=data, shape=[args[1]], strides=[item], itemsize=item, meminfo=None)
+            return array._getvalue()
 
-    return VECTORS(_POINTER, types.intp), generate
+        return array_type(_POINTER, types.intp), generate
+
+    return tile_over
+
+
+#: The same of `DRAWS` draws.
+number_tile, vector_tile = number_tile_of(DRAWS), vector_tile_of(DRAWS)
 
 
 @intrinsic

@@ -22,11 +22,12 @@ from fastfim.autodiff.errors import STORED, Refused
 from fastfim.autodiff.number import Active, joint
 from fastfim.autodiff.operations import Operation
 from fastfim.autodiff.reverse import products
-from fastfim.autodiff.reverse.sums import appending, closed
+from fastfim.autodiff.reverse.sums import adding, closed
 from fastfim.autodiff.theta import Theta
 
 #: Addition to a sum of which only the latest value is used.
-plus: Any = Operation(operator.iadd, appending(rules.callables(rules.ENTRIES)[operator.iadd]), None, None)
+_ADD: Any = rules.callables(rules.ENTRIES)[operator.iadd]
+plus: Any = Operation(operator.iadd, adding(_ADD, rules.Adding.SUM), None, None)
 
 #: Values that hold dual numbers cannot be boxed, so no Python wrappers are made.
 UNBOXED: dict[str, Any] = _jit.INNER

@@ -8,8 +8,21 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
 
-from fastfim import autodiff
-from fastfim.autodiff import active, reverse, second_order, seeds, store_gradient, store_hessian, value
+from fastfim import _abi, _jit, autodiff
+from fastfim.autodiff import (
+    Theta,
+    active,
+    reverse,
+    second_order,
+    seeds,
+    store_gradient,
+    store_hessian,
+    tiles,
+    value,
+)
+
+#: Draws in a tile.
+TILE = 8
 
 
 class Derivatives(NamedTuple):
@@ -66,27 +79,30 @@ def differentiate(function, x, theta, order=2):
     return Derivatives(result, gradient, unpacked(packed, p) if order == 2 else None)
 
 
-def compiled_backwards(function, p):
-    """``f(x, theta, words, gradient) -> (value, words needed)`` of ``function(x, theta)`` in reverse mode."""
-    density, record, everything = active(function), reverse.recorder(p), np.arange(p)
+def compiled_backwards(function, p, outermost=True):
+    """``f(x, theta, notes, rows, gradient) -> (value, words needed)`` of ``function(x, theta)`` in reverse mode."""
+    density, record, everything = active(function, outermost=outermost), reverse.recorder(p), np.arange(p)
+    read = reverse.reader()
 
     @njit(no_cfunc_wrapper=True)
-    def evaluate(x, theta, words, gradient):
-        taped = record(pointer(theta), words)
+    def evaluate(x, theta, notes, rows, gradient):
+        taped = record(pointer(theta), notes, rows)
+        start = reverse.end(taped)
         d = density(x, taped)
         needed = reverse.end(taped)
         if reverse.room(taped):
-            reverse.gradient(d, taped, words, p + 1, everything, gradient)
+            read(d, taped, notes, rows, start, everything, pointer(gradient), 1, 1)
         return value(d), needed
 
     return evaluate
 
 
-def differentiate_backwards(function, x, theta, words=10_000):
+def differentiate_backwards(function, x, theta, outermost=True, words=10_000):
     """Value and gradient of ``function(x, theta)`` in reverse mode."""
     theta = np.array(theta, dtype=float)
     gradient = np.full(len(theta), np.nan)
-    result, _ = compiled_backwards(function, len(theta))(x, theta, np.full(words, np.nan), gradient)
+    evaluate, memory = compiled_backwards(function, len(theta), outermost), np.full((2, words), np.nan)
+    result, _ = evaluate(x, theta, *memory, gradient)
     return Derivatives(result, gradient, None)
 
 
@@ -113,3 +129,50 @@ def differentiate_by_columns(function, x, theta, nodes=10_000):
     memory = np.full((nodes, second_order.NODE_WORDS), np.nan)
     result, _ = compiled_by_columns(function, p)(x, theta, memory, gradient, packed)
     return Derivatives(result, gradient, unpacked(packed, p))
+
+
+def compiled_tile(function, p, scalar=True):
+    """``f(draws, theta) -> (values, gradients)`` of `TILE` draws at once, or None where it cannot be."""
+    theta_type = Theta(reverse.Taped(1, TILE), p)
+    form = tiles.tile_form(function, theta_type, scalar=scalar, kinds=())
+    if form is None:
+        return None
+    record, read, store, everything = (
+        reverse.recorder(p, TILE),
+        reverse.reader(TILE),
+        reverse.value_store(TILE),
+        np.arange(p),
+    )
+    read_only = _abi.read_only
+    attempt, number, vector = tiles.attempt(form), tiles.number_tile_of(TILE), tiles.vector_tile_of(TILE)
+    one, several = (lambda d: number(pointer(d[0]))), (lambda d: read_only(vector(pointer(d[0]), len(d))))
+    draw = _jit.inner(one if scalar else several)
+
+    @njit(no_cfunc_wrapper=True)
+    def evaluate(draws, theta, notes, rows, values, gradients):
+        taped = record(pointer(theta), notes, rows)
+        start = reverse.end(taped)
+        done, d = attempt(draw(draws), taped, ())
+        if done and reverse.room(taped):
+            store(d, pointer(values), TILE)
+            read(d, taped, notes, rows, start, everything, pointer(gradients[0]), TILE, TILE)
+        return done and reverse.room(taped)
+
+    def differentiated(draws, theta):
+        values, gradients = np.full(TILE, np.nan), np.full((p, TILE), np.nan)
+        memory = np.full((2, 400_000), np.nan)
+        done = evaluate(np.ascontiguousarray(draws), np.array(theta, dtype=float), *memory, values, gradients)
+        assert done, "draws took different branches"
+        return values, gradients.T
+
+    return differentiated
+
+
+def differentiate_on_a_tile(function, x, theta):
+    """The same of equal draws on one tape, or where that cannot be, of one draw."""
+    evaluate = compiled_tile(function, len(theta), scalar=False)
+    if evaluate is None:
+        return differentiate_backwards(function, x, theta)
+    values, gradients = evaluate(np.repeat(np.array(x)[:, None], TILE, axis=1), theta)
+    np.testing.assert_array_equal(gradients, gradients[:1].repeat(TILE, axis=0))
+    return Derivatives(values[-1], gradients[-1], None)

@@ -60,7 +60,7 @@ def test_rules(table, arity):
 def test_refusals_are_those_of_forward_mode(function):
     expected = refusal(function)
     with pytest.raises(Exception) as caught:  # noqa: PT011 - whatever Numba raises
-        compiled_backwards(function, 3)(DATA, np.ones(3), np.empty(100), np.empty(3))
+        compiled_backwards(function, 3)(DATA, np.ones(3), np.empty(100), np.empty(100), np.empty(3))
     error = explain(caught.value, function)
     assert (str(error), error.file, error.line) == (str(expected), expected.file, expected.line)
 
@@ -108,26 +108,33 @@ def long_product(x, theta):
     return total
 
 
-@pytest.mark.parametrize("spare", [0, 1, 5, 40])
-def test_a_short_tape_is_noticed_and_nothing_is_written_beyond(spare):
-    evaluate, x, theta = compiled_backwards(long_product, 2), np.linspace(0.5, 1.5, 20), np.array([1.1, 0.9])
-    _, needed = evaluate(x, theta, np.empty(10_000), gradient := np.empty(2))
-    for size in range(20, needed + 17, 7):
-        memory = np.full(size + spare, 7.0)
-        short = np.full(2, np.nan)
-        value, again = evaluate(x, theta, memory[:size], short)
-        assert (value, again) == (pytest.approx(long_product(x, theta)), needed)
-        assert np.all(memory[size:] == 7.0)
-        assert np.isnan(short[0]) if size < needed + 16 else short.tolist() == gradient.tolist()
+def assert_noticed(program, x, theta, step):
+    """With too short a tape, of notes or of rows, nothing is read, and nothing is written beyond it."""
+    evaluate, gradient = compiled_backwards(program, len(theta)), np.empty(len(theta))
+    value, needed = evaluate(x, theta, np.empty(100_000), np.empty(100_000), gradient)
+    for stretch in range(2):
+        sizes = [100_000, 100_000]
+        for size in [*range(len(theta) + 20, needed[stretch] + 17, step), needed[stretch] + 15, needed[stretch] + 16]:
+            sizes[stretch] = size
+            memories, short = [np.full(n + 50, 7.0) for n in sizes], np.full(len(theta), np.nan)
+            again, asked = evaluate(x, theta, memories[0][: sizes[0]], memories[1][: sizes[1]], short)
+            assert again == pytest.approx(value)
+            assert asked[stretch] >= needed[stretch]  # more where sums find no place to be appended to
+            assert all(np.all(memory[n:] == 7.0) for memory, n in zip(memories, sizes, strict=True))
+            assert np.isnan(short[0]) if size < needed[stretch] + 16 else short.tolist() == gradient.tolist()
+
+
+def test_a_short_tape_is_noticed_and_nothing_is_written_beyond():
+    assert_noticed(long_product, np.linspace(0.5, 1.5, 20), np.array([1.1, 0.9]), 7)
 
 
 def test_every_use_starts_from_a_clean_tape():
-    evaluate, memory = compiled_backwards(long_product, 2), np.empty(10_000)
+    evaluate, memory = compiled_backwards(long_product, 2), np.empty((2, 10_000))
     x, theta = np.linspace(0.5, 1.5, 20), np.array([1.1, 0.9])
     first, second = np.empty(2), np.empty(2)
-    evaluate(x, theta, memory, first)
-    evaluate(x[:3], theta, memory, second)
-    evaluate(x, theta, memory, second)
+    evaluate(x, theta, *memory, first)
+    evaluate(x[:3], theta, *memory, second)
+    evaluate(x, theta, *memory, second)
     assert first.tolist() == second.tolist()
     assert first == pytest.approx(gradient_of(long_product, x, theta), rel=1e-13)
 
@@ -295,8 +302,9 @@ def plain_sum(x, theta):
 
 def test_a_loop_that_adds_up_is_one_record():
     """200 terms of two words, one for the start, and two words behind them."""
-    _, needed = compiled_backwards(plain_sum, 2)(2.0, np.array([1.5, 0.5]), np.empty(10_000), np.empty(2))
-    assert needed == 3 + 2 * (1 + 200) + 2
+    memory = np.empty((2, 10_000))
+    _, needed = compiled_backwards(plain_sum, 2)(2.0, np.array([1.5, 0.5]), *memory, np.empty(2))
+    assert needed == (2 + 2 * (1 + 200) + 2, 3 + 1)
 
 
 MATRIX = np.linspace(-1.0, 1.5, 35).reshape(7, 5) ** 2
@@ -347,17 +355,10 @@ def test_products_with_plain_matrices(program):
 
 
 def test_a_short_tape_is_noticed_by_products():
-    evaluate, theta, gradient = compiled_backwards(long_vectors, 5), np.arange(1.0, 6.0), np.empty(5)
-    value, needed = evaluate(0.75, theta, np.empty(100_000), gradient)
-    for size in [*range(25, 900, 50), needed + 15, needed + 16]:
-        memory, short = np.full(size + 50, 7.0), np.full(5, np.nan)
-        again, asked = evaluate(0.75, theta, memory[:size], short)
-        assert again == value
-        assert asked >= needed  # more where sums find no place to be appended to
-        assert np.all(memory[size:] == 7.0)
-        assert np.isnan(short[0]) if size < needed + 16 else short.tolist() == gradient.tolist()
+    assert_noticed(long_vectors, 0.75, np.arange(1.0, 6.0), 50)
 
 
 def test_products_of_different_lengths_are_refused():
+    evaluate = compiled_backwards(lambda x, theta: np.sum(MATRIX @ theta), 3)
     with pytest.raises(ValueError, match="different lengths"):
-        compiled_backwards(lambda x, theta: np.sum(MATRIX @ theta), 3)(0.0, np.ones(3), np.empty(999), np.empty(3))
+        evaluate(0.0, np.ones(3), np.empty(999), np.empty(999), np.empty(3))

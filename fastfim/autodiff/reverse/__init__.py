@@ -18,6 +18,8 @@ executed was noted.  `taped` holds the numbers that write it, `sweep` reads it. 
 - A sum, a dot product, or a loop that adds up, is one note with many operands (see `reductions` and `accumulate`).
 """
 
-from fastfim.autodiff.reverse.recording import end, gradient, recorder, room
+from fastfim.autodiff.reverse.recording import end, reader, recorder, room, value_store
+from fastfim.autodiff.reverse.tape import SPARE
+from fastfim.autodiff.reverse.taped import Taped
 
-__all__ = ["end", "gradient", "recorder", "room"]
+__all__ = ["SPARE", "Taped", "end", "reader", "recorder", "room", "value_store"]

@@ -8,6 +8,10 @@ Nothing else refers to it when the value of ``s`` goes nowhere but into the next
 form, the successive values of ``s`` are a strongly connected component of the graph of copies, phi nodes and additions.
 It qualifies if no addition follows a use by anything else without a new beginning.  Then its additions append (see
 `sums`), and mark their results as open; where anything else uses a sum, the mark is taken off.
+
+Where such a sum begins with a number and is what the function returns, and nothing else, its own adjoint is known
+before anything is recorded: it is 1.  Then a term need not be recorded at all.  By how much it moves with its operands
+is added to their adjoints on the spot, and the sum goes on as a plain number.
 """
 
 from __future__ import annotations
@@ -21,11 +25,12 @@ from numba.core.analysis import compute_cfg_from_blocks
 from numba.core.ir_utils import mk_unique_var, replace_vars_stmt
 
 from fastfim.autodiff.reverse.sums import closed
+from fastfim.autodiff.rules import Adding
 
 ADDITIONS = (operator.add, operator.iadd, operator.sub, operator.isub)
 
 
-def rewrite(func_ir: Any, active: set[str], appending: Callable[[Any, Any], Any]) -> None:
+def rewrite(func_ir: Any, active: set[str], adding: Callable[[Any, Any, Any], Any], outermost: bool) -> None:
     """Let sums be appended to.
 
     Parameters
@@ -34,13 +39,19 @@ def rewrite(func_ir: Any, active: set[str], appending: Callable[[Any, Any], Any]
         A function, changed in place.
     active
         Names of the variables that may depend on theta.
-    appending
-        ``appending(function, loc)`` makes what is called in place of the operator ``function``.
+    adding
+        ``adding(function, how, loc)`` makes what is called in place of the operator ``function``.
+    outermost
+        Whether what the function returns is the final result.
     """
     for group in _components(_successors(func_ir)):
-        if group <= active and _Uses(func_ir, group).are_last():
+        if not group <= active:
+            continue
+        if outermost and _is_result(func_ir, group):
+            _add(func_ir, group, lambda function, loc: adding(function, Adding.RESULT, loc))
+        elif _Uses(func_ir, group).are_last():
             _close(func_ir, group)
-            _append(func_ir, group, appending)
+            _add(func_ir, group, lambda function, loc: adding(function, Adding.SUM, loc))
 
 
 # ---------------------------------------------------------------- which variables
@@ -158,6 +169,41 @@ class _Uses:
         return False
 
 
+def _is_result(func_ir: Any, group: frozenset[str]) -> bool:
+    """Whether a sum begins with a constant, is added to, and then returned, whatever way is taken."""
+    statements = [(label, s) for label, block in func_ir.blocks.items() for s in block.body]
+    inside = [(label, s) for label, s in statements if isinstance(s, ir.Assign) and s.target.name in group]
+    additions = [(label, s) for label, s in inside if _is_addition(s)]
+    if not additions or any(s.value.rhs.name in group for _, s in additions):
+        return False
+    beginning = {name for _, s in inside for name in (_handed_on(s) or used(s))} - {
+        s.value.rhs.name for _, s in additions
+    }
+    constant = all(_is_constant(func_ir, name) for name in beginning - group)
+    outside = [s for _, s in statements if not (isinstance(s, ir.Assign) and s.target.name in group)]
+    takers = [s for s in outside if not group.isdisjoint(used(s))]
+    results = {s.target.name for s in takers if _is_expression(s, "cast")}
+    handed_back = all(isinstance(s, ir.Return) for s in outside if results & set(used(s)))
+    behind = _reachable(func_ir, {label for label, _ in additions})
+    returned = (s.value.name for label, s in statements if isinstance(s, ir.Return) and label in behind)
+    return constant and len(results) == len(takers) and handed_back and all(name in results for name in returned)
+
+
+def _is_constant(func_ir: Any, name: str) -> bool:
+    definitions = func_ir._definitions.get(name, ())
+    return bool(definitions) and all(isinstance(found, ir.Const) for found in definitions)
+
+
+def _reachable(func_ir: Any, labels: set[Any]) -> set[Any]:
+    """Blocks that may run after some of these have begun, themselves included."""
+    graph, found, waiting = compute_cfg_from_blocks(func_ir.blocks), set(labels), list(labels)
+    while waiting:
+        new = {label for label, _ in graph.successors(waiting.pop())} - found
+        found |= new
+        waiting.extend(new)
+    return found
+
+
 def _taken(phi: Any, label: Any) -> set[str]:
     """What a phi node takes over on the way from a block."""
     pairs = zip(phi.value.incoming_blocks, phi.value.incoming_values, strict=True)
@@ -180,13 +226,13 @@ def used(statement: Any) -> dict[str, Any]:
 # ---------------------------------------------------------------- what takes their place
 
 
-def _append(func_ir: Any, group: frozenset[str], appending: Callable[[Any, Any], Any]) -> None:
+def _add(func_ir: Any, group: frozenset[str], adding: Callable[[Any, Any], Any]) -> None:
     for block in func_ir.blocks.values():
         body = []
         for statement in block.body:
             if _is_addition(statement) and is_inside(statement, group):
                 value = statement.value
-                function = appending(value.fn, statement.loc)
+                function = adding(value.fn, statement.loc)
                 body.append(_global(func_ir, statement.target.scope, function, statement.loc))
                 statement.value = ir.Expr.call(body[-1].target, [value.lhs, value.rhs], (), statement.loc)
                 func_ir._definitions[statement.target.name] = [statement.value]

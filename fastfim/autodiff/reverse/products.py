@@ -1,16 +1,14 @@
 # mypy: disable-error-code="untyped-decorator"
 """Products of a matrix of plain numbers with a vector of taped ones, as one record.
 
-For y = A v the adjoints of v are those of y times A: nothing need be noted but where A lies, and two rows of adjoints
-that lie side by side, so that the tape is read at the speed of the processor's vectors::
+For y = A v the adjoints of v are those of y times A: nothing need be noted but where A lies, and where the adjoints are
+found, in rows at equal distances, so that the tape is read at the speed of the processor's vectors::
 
-    [A,] address of A, bytes from row to row, 0 or 1, first of v, length of v,
-    adjoints of y, length of y, words of A, -1, 1
+    [A,] address of A, bytes from row to row, from column to column, place of the first of v, distance, length of v,
+    length of y, words of A, PRODUCT, place of the first of y
 
-The number before the first of v is 1 where the columns of A, not its rows, are contiguous.  A vector that is no vector
-of parameters is first given adjoints of its own that lie side by side::
-
-    n times (operand, weight), n adjoints, n, -2, 1
+Numbers that are not parameters are first recorded one by one, to have places at equal distances.  For a single draw
+rows or columns of A are contiguous: products run along these.  Where there are several, they run across the draws.
 
 The matrix itself is copied, since a local array may be gone or changed when the tape is read.  Only a constant of the
 likelihood, which no reference counter watches, is left where it is.
@@ -18,6 +16,7 @@ likelihood, which no reference counter watches, is left where it is.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -29,26 +28,31 @@ from numba.extending import intrinsic, overload
 from numba.np.arrayobj import make_array, populate_array
 
 from fastfim import _jit
+from fastfim.autodiff.dtype import DualDType
 from fastfim.autodiff.emit import DOUBLE, INDEX, Emitter, Value
 from fastfim.autodiff.number import REAL
+from fastfim.autodiff.reverse.rows import TOGETHER, clear, rows_of
 from fastfim.autodiff.reverse.tape import (
     BIN,
     CURSOR,
     LIMIT,
-    SPARE,
+    MEMORY,
+    NOTES,
+    ROWS,
     TAPE,
-    WORDS,
     TapeType,
     field,
     is_null,
     nowhere,
+    read,
+    row,
     word,
 )
-from fastfim.autodiff.reverse.taped import TAPED, Taped, TapedParts
+from fastfim.autodiff.reverse.taped import Taped, rerecorded
 from fastfim.autodiff.theta import Theta
 
-#: What ends the two kinds of records.
-PRODUCT, SIDE_BY_SIDE = -1, -2
+#: The number of terms of such a record.
+PRODUCT = -1
 _TAPE = TapeType(always=False)
 _VECTOR = types.Array(types.float64, 1, "C")
 
@@ -71,30 +75,38 @@ def missing(typing_context: Any, tape: Any) -> Any:
 
 
 @intrinsic
-def take(typing_context: Any, tape: Any, length: Any) -> Any:
-    """Reserve words; the place of the first, or -1 where there are not so many (or no tape)."""
+def taken(typing_context: Any, tape: Any, words: Any, rows: Any) -> Any:
+    """Reserve words of notes and of rows; where they begin, or -1 where there are not so many (or no tape)."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        tape = builder.select(is_null(builder, args[0]), nowhere(builder), args[0])
-        start = builder.load(field(builder, tape, CURSOR))
-        behind = builder.add(start, args[1])
-        builder.store(behind, field(builder, tape, CURSOR))
-        fits = builder.icmp_signed("<=", behind, builder.load(field(builder, tape, LIMIT)))
-        return builder.select(fits, start, word(-1))
+        tape = builder.select(is_null(builder, args[0]), nowhere(builder, 1), args[0])
+        starts, fit = [], cgutils.true_bit
+        for stretch, length in enumerate(args[1:]):
+            starts.append(read(builder, tape, stretch, CURSOR))
+            behind = builder.add(starts[-1], length)
+            builder.store(behind, field(builder, tape, stretch, CURSOR))
+            fits = builder.icmp_signed("<=", behind, read(builder, tape, stretch, LIMIT))
+            fit = builder.and_(fit, fits)
+        found = [builder.select(fit, start, word(-1)) for start in starts]
+        return context.make_tuple(builder, sig.return_type, found)
 
-    return types.intp(_TAPE, types.intp), generate
+    return types.UniTuple(types.intp, 2)(_TAPE, types.intp, types.intp), generate
 
 
-@intrinsic
-def words_of(typing_context: Any, tape: Any) -> Any:
-    """The memory of a tape."""
+def _memory_of(stretch: int) -> Any:
+    @intrinsic
+    def memory_of(typing_context: Any, tape: Any) -> Any:
+        def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            data = read(builder, args[0], stretch, MEMORY)
+            return vector_at(context, builder, data, read(builder, args[0], stretch, LIMIT))
 
-    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        data = builder.load(field(builder, args[0], WORDS))
-        length = builder.add(builder.load(field(builder, args[0], LIMIT)), word(SPARE))
-        return vector_at(context, builder, data, length)
+        return _VECTOR(_TAPE), generate
 
-    return _VECTOR(_TAPE), generate
+    return memory_of
+
+
+#: The memory of a tape.
+notes_of, rows_at = _memory_of(NOTES), _memory_of(ROWS)
 
 
 def vector_at(context: Any, builder: Any, data: Any, length: Any) -> Any:
@@ -137,27 +149,47 @@ def stays(typing_context: Any, array: Any) -> Any:
 
 
 @intrinsic
-def at_place(typing_context: Any, value: Any, place: Any, tape: Any) -> Any:
-    """A number that moves with a place on the tape."""
+def at_place(typing_context: Any, kind: Any, value: Any, place: Any, tape: Any) -> Any:
+    """A number that moves with a place on the tape; ``value`` is a number, or a row: a vector and where it begins."""
+    found = kind.dtype
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        e = Emitter(context, builder)
-        terms = ((Value(e, args[1]), e.value(1.0)),)
-        return TapedParts(TAPED, Value(e, args[0]), terms, Value(e, args[2])).pack(e)
+        e, value = Emitter(context, builder), args[1]
+        if found.wide:
+            array, start = cgutils.unpack_tuple(builder, value)
+            data = make_array(_VECTOR)(context, builder, array).data
+            value = builder.load(row(builder, data, start, found.draws), align=8)
+        terms = ((Value(e, args[2]), e.value(1.0)),)
+        return found.padded(e, Value(e, value), terms, Value(e, args[3])).pack(e)
 
-    return TAPED(types.float64, types.intp, _TAPE), generate
+    values = types.Tuple((_VECTOR, types.intp)) if found.wide else types.float64
+    return found(kind, values, types.intp, _TAPE), generate
 
 
 @intrinsic
-def term_of(typing_context: Any, number: Any) -> Any:
-    """Value, place and scale of a number of one term."""
+def own_place(typing_context: Any, number: Any) -> Any:
+    """The place of a number on the tape, at a new record of its own."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        parts = TAPED.unpack(Emitter(context, builder), args[0])
-        (place, scale), *_ = parts.terms
-        return context.make_tuple(builder, sig.return_type, [parts.value.ir, place.ir, scale.ir])
+        e = Emitter(context, builder)
+        parts = sig.args[0].unpack(e, args[0])
+        return rerecorded(e, parts).terms[0][0].ir
 
-    return types.Tuple((types.float64, types.int64, types.float64))(TAPED), generate
+    return types.intp(number), generate
+
+
+@intrinsic
+def put_value(typing_context: Any, number: Any, values: Any, i: Any) -> Any:
+    """Store the value of a number as row i of ``values``."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        parts = number.unpack(Emitter(context, builder), args[0])
+        data = make_array(_VECTOR)(context, builder, args[1]).data
+        at = row(builder, data, builder.mul(args[2], word(number.draws)), number.draws)
+        builder.store(parts.value.ir, at, align=8)
+        return context.get_dummy_value()
+
+    return types.none(number, values, types.intp), generate
 
 
 # ---------------------------------------------------------------- writing
@@ -193,35 +225,51 @@ def inner_record(a: Any, b: Any) -> Any:
     return of_plain if fits(a, b) == "right" else of_taped
 
 
+def kind_inside(v: Any) -> Taped:
+    """The type of the numbers of a vector."""
+    kind = v.dual if isinstance(v, Theta) else v.dtype
+    assert isinstance(kind, Taped)
+    return kind
+
+
 def _inputs(v: Any) -> Any: ...
 
 
 @overload(_inputs, jit_options=_jit.INNER)
 def inputs(v: Any) -> Any:
-    """Tape, values, and place of the first adjoint of a vector whose adjoints lie side by side."""
+    """Tape, values, and places of a vector's adjoints: of the first, and from one to the next."""
+    kind = kind_inside(v)
+    draws, step = kind.draws, kind.tile * (1 + kind.wide)
+    tile = kind.tile
 
     def of_parameters(v: Any) -> Any:
-        return tape_of(v), values_of_parameters(v), first_place(v)
+        return tape_of(v), values_of_parameters(v), (first_place(v) * tile, tile)
 
     def of_numbers(v: Any) -> Any:
-        n, tape, values = len(v), no_tape(), np.empty(len(v))
+        n, tape, values, first = len(v), no_tape(), np.empty(len(v) * draws), 0
         for k in range(n):
-            values[k] = term_of(v[k])[0]
+            put_value(v[k], values, k)
             if missing(tape):
                 tape = tape_of(v[k])
-        start = take(tape, 3 * n + 3)
-        if start >= 0:
-            words = words_of(tape)
-            places = words.view(np.int64)
-            for k in range(n):
-                _, places[start + 2 * k], words[start + 2 * k + 1] = term_of(v[k])
-            end = start + 3 * n
-            for k in range(n):
-                words[start + 2 * n + k] = 0.0
-            places[end], places[end + 1], words[end + 2] = n, SIDE_BY_SIDE, 1.0
-        return tape, values, start + 2 * n
+        for k in range(n):
+            place = own_place(with_tape(v[k], tape))
+            if k == 0:
+                first = place
+        return tape, values, (first, step)
 
     return of_parameters if isinstance(v, Theta) else of_numbers
+
+
+@intrinsic
+def with_tape(typing_context: Any, number: Any, tape: Any) -> Any:
+    """The same number, on a tape even if it is a constant."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        e = Emitter(context, builder)
+        parts = number.unpack(e, args[0])
+        return number.padded(e, parts.value, parts.terms, Value(e, args[1])).pack(e)
+
+    return number(number, _TAPE), generate
 
 
 @intrinsic
@@ -252,87 +300,159 @@ def first_place(typing_context: Any, theta: Any) -> Any:
 
 
 @_jit.apart
-def product_record(tape: Any, a: Any, first: Any) -> Any:
+def product_record(tape: Any, a: Any, inputs: Any, draws: Any) -> Any:
     """Write the record of ``a @ v``; the place of the first adjoint of the result, or -1."""
-    rows, columns = a.shape
-    by_columns = a.strides[0] == 8 and a.strides[1] != 8
-    left = stays(a) and (by_columns or a.strides[1] == 8)
-    copied = 0 if left else rows * columns
-    start = take(tape, copied + 9 + rows)
+    n, columns = a.shape
+    left = stays(a) and (draws > 1 or a.strides[0] == 8 or a.strides[1] == 8)
+    copied = 0 if left else n * columns
+    start, own = taken(tape, copied + 10, n * draws)
     if start < 0:
         return -1
-    words = words_of(tape)
-    places = words.view(np.int64)
-    if left:
-        address, stride = address_of(a), a.strides[1] if by_columns else a.strides[0]
-    else:
-        address, stride = address_of(words) + 8 * start, 8 * columns
-        for i in range(rows):
+    notes, rows = notes_of(tape), rows_at(tape)
+    places = notes.view(np.int64)
+    address, down, across = address_of(a), a.strides[0], a.strides[1]
+    if not left:
+        address, down, across = address_of(notes) + 8 * start, 8 * columns, 8
+        for i in range(n):
             for k in range(columns):
-                words[start + i * columns + k] = a[i, k]
+                notes[start + i * columns + k] = a[i, k]
     at = start + copied
-    places[at], places[at + 1], places[at + 2] = address, stride, left and by_columns
-    places[at + 3], places[at + 4] = first, columns
-    end = at + 5 + rows
-    for i in range(at + 5, end):
-        words[i] = 0.0
-    places[end], places[end + 1], places[end + 2], words[end + 3] = rows, copied, PRODUCT, 1.0
-    return at + 5
+    places[at], places[at + 1], places[at + 2] = address, down, across
+    places[at + 3], places[at + 4], places[at + 5] = inputs[0], inputs[1], columns
+    places[at + 6], places[at + 7], places[at + 8], places[at + 9] = n, copied, PRODUCT, own
+    clear(rows, own, n * draws)
+    return own
 
 
-@_jit.inner
 def product_into(out: Any, a: Any, v: Any) -> None:
     """``out[i]`` = row i of ``a`` times ``v``, recorded."""
-    if a.shape[1] != len(v):
-        raise ValueError("the operands of a product are of different lengths")
-    tape, values, first = _inputs(v)
-    place = product_record(tape, a, first)
-    for i in range(a.shape[0]):
-        out[i] = at_place(inner_product(a[i], values), place + i if place >= 0 else BIN, tape)
+
+
+@overload(product_into, jit_options=_jit.INNER)
+def fill_product(out: Any, a: Any, v: Any) -> Any:
+    """For vectors of numbers or of rows."""
+    kind = kind_inside(v)
+    draws, of_kind = kind.tile, DualDType(kind)
+    add_products = product_adder(draws)
+
+    def of_numbers(out: Any, a: Any, v: Any) -> None:
+        n = _checked(a, v)
+        tape, values, places = _inputs(v)
+        place, found = product_record(tape, a, places, draws), np.empty(n)
+        _multiply(address_of(a), a.strides[0], a.strides[1], values, found)
+        for i in range(n):
+            out[i] = at_place(of_kind, found[i], place + i * draws if place >= 0 else BIN, tape)
+
+    def of_rows(out: Any, a: Any, v: Any) -> None:
+        n = _checked(a, v)
+        tape, values, places = _inputs(v)
+        place, found = product_record(tape, a, places, draws), np.zeros(n * draws)
+        address, down, across = address_of(a), a.strides[0], a.strides[1]
+        add_products(found, 0, draws, n, values, 0, draws, len(v), address, down, across)
+        for i in range(n):
+            out[i] = at_place(of_kind, (found, i * draws), place + i * draws if place >= 0 else BIN, tape)
+
+    return of_rows if kind.wide else of_numbers
 
 
 @_jit.inner
+def _checked(a: Any, v: Any) -> Any:
+    if a.shape[1] != len(v):
+        raise ValueError("the operands of a product are of different lengths")
+    return a.shape[0]
+
+
 def row_product(a: Any, v: Any) -> Any:
     """``a @ v`` of two vectors, recorded."""
-    if len(a) != len(v):
-        raise ValueError("the operands of a product are of different lengths")
-    tape, values, first = _inputs(v)
-    row = np.empty((1, len(a)))
-    for k in range(len(a)):
-        row[0, k] = a[k]
-    place = product_record(tape, row, first)
-    return at_place(inner_product(row[0], values), place if place >= 0 else BIN, tape)
+
+
+@overload(row_product, jit_options=_jit.INNER)
+def single_product(a: Any, v: Any) -> Any:
+    """For vectors of numbers or of rows."""
+    dtype: Any = DualDType(kind_inside(v))
+
+    def product(a: Any, v: Any) -> Any:
+        rows = np.empty((1, len(a)))
+        for k in range(len(a)):
+            rows[0, k] = a[k]
+        out = np.empty(1, dtype)
+        product_into(out, rows, v)
+        return out[0]
+
+    return product
 
 
 @_jit.apart_summing
-def inner_product(a: Any, b: Any) -> Any:
-    """The inner product of two plain vectors, summed in any order."""
-    result = 0.0
-    for k in range(len(b)):
-        result += a[k] * b[k]
-    return result
+def _multiply(address: Any, down: Any, across: Any, v: Any, out: Any) -> None:
+    """``out`` = A ``v``, four rows at a time."""
+    n, m = len(out), len(v)
+    for i in range(0, n - 3 if across == 8 else 0, 4):
+        at = address + i * down
+        r, s, t, u = row_at(at, m), row_at(at + down, m), row_at(at + 2 * down, m), row_at(at + 3 * down, m)
+        a, b, c, d = 0.0, 0.0, 0.0, 0.0
+        for k in range(m):
+            a, b, c, d = a + r[k] * v[k], b + s[k] * v[k], c + t[k] * v[k], d + u[k] * v[k]
+        out[i], out[i + 1], out[i + 2], out[i + 3] = a, b, c, d
+    for i in range(n - n % 4 if across == 8 else 0, n):
+        total = 0.0
+        for k in range(m):
+            total += row_at(address + i * down + k * across, 1)[0] * v[k]
+        out[i] = total
 
 
 # ---------------------------------------------------------------- reading
 
 
-@_jit.apart_summing
-def read_product(words: Any, place: Any) -> Any:
-    """Read the record that ends before ``place``; where the tape goes on."""
-    places = words.view(np.int64)
-    rows, copied = places[place - 4], places[place - 3]
-    start = place - 9 - rows
-    address, stride, by_columns, first = places[start], places[start + 1], places[start + 2], places[start + 3]
-    columns = places[start + 4]
-    adjoints, into = words[start + 5 : start + 5 + rows], words[first : first + columns]
-    if by_columns:
-        for k in range(columns):
-            into[k] += inner_product(row_at(address + k * stride, rows), adjoints)
-    else:
-        _add_rows(address, stride, adjoints, into)
-    for i in range(rows):
-        adjoints[i] = 0.0
-    return start - copied
+@functools.cache
+def product_adder(draws: int) -> Any:
+    """Compiled ``f(...)``: ``into`` += A times rows, several rows of ``into`` at a time."""
+    of = rows_of(draws)
+    one, several = of.combine, of.combine_several
+
+    @_jit.apart
+    def add_products(
+        rows: Any,
+        into: Any,
+        step: Any,
+        n: Any,
+        values: Any,
+        start: Any,
+        stride: Any,
+        m: Any,
+        a: Any,
+        down: Any,
+        across: Any,
+    ) -> None:
+        for r in range(0, n - TOGETHER + 1, TOGETHER):
+            several(rows, (into + r * step, step), a + r * down, down, values, (start, stride), m, across)
+        for r in range(n - n % TOGETHER, n):
+            one(rows, (into + r * step, step), a + r * down, down, values, (start, stride), m, across)
+
+    return add_products
+
+
+@functools.cache
+def product_reader(draws: int) -> Any:
+    """Compiled ``f(notes, rows, end)``: read the record of a product; where the tape goes on."""
+    add_products = product_adder(draws)
+
+    @_jit.apart_summing
+    def read_product(notes: Any, rows: Any, end: Any) -> Any:
+        places = notes.view(np.int64)
+        start = end - 10
+        address, down, across = places[start], places[start + 1], places[start + 2]
+        first, step, columns = places[start + 3], places[start + 4], places[start + 5]
+        n, copied, own = places[start + 6], places[start + 7], places[start + 9]
+        adjoints = rows[own : own + n * draws]
+        if draws > 1:
+            add_products(rows, first, step, columns, rows, own, draws, n, address, across, down)
+        elif across == 8:
+            _add_rows(address, down, adjoints, rows[first : first + columns])
+        else:
+            _add_columns(address, across, adjoints, rows[first : first + columns])
+        return start - copied
+
+    return read_product
 
 
 @_jit.apart_summing
@@ -352,13 +472,12 @@ def _add_rows(address: Any, stride: Any, adjoints: Any, into: Any) -> None:
             into[k] += adjoints[i] * r[k]
 
 
-@_jit.apart
-def read_side_by_side(words: Any, place: Any) -> Any:
-    """The same for a record of adjoints that lie side by side."""
-    places = words.view(np.int64)
-    n = places[place - 3]
-    start = place - 3 - 3 * n
-    for k in range(n):
-        words[places[start + 2 * k]] += words[start + 2 * k + 1] * words[start + 2 * n + k]
-        words[start + 2 * n + k] = 0.0
-    return start
+@_jit.apart_summing
+def _add_columns(address: Any, across: Any, adjoints: Any, into: Any) -> None:
+    """``into += adjoints @ A`` by columns."""
+    n = len(adjoints)
+    for k in range(len(into)):
+        column, total = row_at(address + k * across, n), 0.0
+        for i in range(n):
+            total += adjoints[i] * column[i]
+        into[k] += total

@@ -3,14 +3,17 @@
 
 ::
 
-    open_tape = recorder(p)
-    theta = open_tape(theta_pointer, words)
+    open_tape, gradient, store = recorder(p, draws), reader(draws), value_store(draws)
+    theta = open_tape(theta_pointer, notes, rows)
     start = end(theta)
     d = density(x, theta)
     if room(theta):
-        gradient(d, theta, words, start, wrt, out)
+        store(d, densities_pointer, count)
+        gradient(d, theta, notes, rows, start, wrt, scores_pointer, stride, count)
     else:
-        ...                      # again, with at least end(theta) words and a few more
+        ...                      # again, with at least end(theta) words of each and a few more
+
+``count`` of the ``draws`` that are evaluated at once are wanted.
 """
 
 from __future__ import annotations
@@ -23,122 +26,179 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from fastfim import _jit
-from fastfim.autodiff.emit import Emitter
-from fastfim.autodiff.reverse.sweep import sweep
-from fastfim.autodiff.reverse.tape import CURSOR, HEADER, LIMIT, OPEN_TAPE, SPARE, TAPE, WORDS, field, word
-from fastfim.autodiff.reverse.taped import TAPED, Taped
+from fastfim.autodiff.emit import Emitter, Value
+from fastfim.autodiff.number import REAL
+from fastfim.autodiff.reverse.rows import clear, rows_of, store_some
+from fastfim.autodiff.reverse.sweep import sweeper
+from fastfim.autodiff.reverse.tape import (
+    CURSOR,
+    HEADER,
+    LIMIT,
+    NOTES,
+    OPEN_TAPE,
+    ROWS,
+    SPARE,
+    START,
+    TAPE,
+    field,
+    open_at,
+    read,
+    row,
+    word,
+)
+from fastfim.autodiff.reverse.taped import Taped
+from fastfim.autodiff.seeds import check_number
 from fastfim.autodiff.theta import Theta, local_copy
 
 _POINTER = types.CPointer(types.float64)
 
 
 @functools.cache
-def recorder(p: int) -> Any:
-    """A compiled function ``f(theta_pointer, words) -> Theta`` that opens a tape for ``p`` parameters.
+def recorder(p: int, draws: int = 1) -> Any:
+    """A compiled function ``f(theta_pointer, notes, rows) -> Theta`` that opens a tape for ``p`` parameters.
 
-    ``words`` is a float64 vector, whose previous content is of no interest.  The
-    `Theta` holds a private copy of the parameters, and the header, on the stack of the caller.
+    ``notes`` and ``rows`` are float64 vectors, whose previous content is of no interest; there is room for what is
+    spare and for the parameters at least.  The `Theta` holds a private copy of the parameters, and the header, on the
+    stack of the caller.
     """
-    theta_type = Theta(TAPED, p)
+    theta_type = Theta(Taped(1, draws), p)
 
     @intrinsic
-    def open_tape(typing_context: Any, theta: Any, words: Any) -> Any:
+    def open_tape(typing_context: Any, theta: Any, notes: Any, rows: Any) -> Any:
         def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            array = context.make_array(sig.args[1])(context, builder, args[1])
-            header = cgutils.alloca_once(builder, HEADER)
-            size = builder.extract_value(array.shape, 0)
-            builder.store(word(p + 1), field(builder, header, CURSOR))
-            builder.store(builder.sub(size, word(SPARE)), field(builder, header, LIMIT))
-            builder.store(array.data, field(builder, header, WORDS))
-            cgutils.memset(builder, array.data, word(8 * (p + 1)), 0)
+            header, contents = cgutils.alloca_once(builder, HEADER), []
+            lengths = {NOTES: (START, SPARE), ROWS: ((p + 1) * draws, SPARE * draws)}
+            for which, (first, spare) in lengths.items():
+                array = context.make_array(sig.args[1 + which])(context, builder, args[1 + which])
+                cgutils.memset(builder, array.data, word(8 * first), 0)
+                size = builder.extract_value(array.shape, 0)
+                contents.append((word(first), builder.sub(size, word(spare)), array.data))
+            open_at(builder, header, contents)
             copy = local_copy(context, builder, theta_type, args[0], word(-1), p)
             opened = cgutils.create_struct_proxy(theta_type)(context, builder, copy)
             opened.tape = builder.bitcast(header, OPEN_TAPE)
             return opened._getvalue()
 
-        return theta_type(theta, words), generate
+        return theta_type(theta, notes, rows), generate
 
     return open_tape
 
 
-@intrinsic
-def end(typing_context: Any, theta: Any) -> Any:
-    """How far the tape of a `Theta` has been written."""
-    return types.intp(theta), functools.partial(_read_header, CURSOR)
+def _tape(context: Any, builder: Any, kind: Any, theta: Any) -> Any:
+    position = int(context.data_model_manager[kind].get_field_position("tape"))
+    return builder.bitcast(builder.extract_value(theta, position), TAPE)
+
+
+def _header_reader(which: int) -> Any:
+    @intrinsic
+    def members(typing_context: Any, theta: Any) -> Any:
+        def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            tape = _tape(context, builder, sig.args[0], args[0])
+            found = [read(builder, tape, stretch, which) for stretch in (NOTES, ROWS)]
+            return context.make_tuple(builder, sig.return_type, found)
+
+        return types.UniTuple(types.intp, 2)(theta), generate
+
+    return members
+
+
+#: How far the tape of a `Theta` has been written, and how far it can be: words of notes, and of rows.
+end, limit = _header_reader(CURSOR), _header_reader(LIMIT)
 
 
 @intrinsic
-def limit(typing_context: Any, theta: Any) -> Any:
-    """How far the tape of a `Theta` can be written."""
-    return types.intp(theta), functools.partial(_read_header, LIMIT)
-
-
-def _read_header(which: int, context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    tape = builder.extract_value(args[0], _position_of_tape(context, sig.args[0]))
-    return builder.load(field(builder, builder.bitcast(tape, TAPE), which))
-
-
-def _position_of_tape(context: Any, kind: Any) -> int:
-    return int(context.data_model_manager[kind].get_field_position("tape"))
-
-
-@intrinsic
-def rewind(typing_context: Any, theta: Any, place: Any) -> Any:
-    """Go on writing the tape of a `Theta` at ``place``."""
+def rewind(typing_context: Any, theta: Any, places: Any) -> Any:
+    """Go on writing the tape of a `Theta` at ``places``."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        tape = builder.extract_value(args[0], _position_of_tape(context, sig.args[0]))
-        builder.store(args[1], field(builder, builder.bitcast(tape, TAPE), CURSOR))
+        tape = _tape(context, builder, sig.args[0], args[0])
+        for stretch, place in zip((NOTES, ROWS), cgutils.unpack_tuple(builder, args[1]), strict=True):
+            builder.store(place, field(builder, tape, stretch, CURSOR))
         return context.get_dummy_value()
 
-    return types.none(theta, types.intp), generate
+    return types.none(theta, types.UniTuple(types.intp, 2)), generate
 
 
 @intrinsic
-def _seed(typing_context: Any, d: Any, words: Any) -> Any:
+def _seed(typing_context: Any, d: Any, rows: Any) -> Any:
     """The adjoints with which the reading begins: those of the terms of ``d``."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        array = context.make_array(sig.args[1])(context, builder, args[1])
-        if isinstance(sig.args[0], Taped):
-            for node, scale in sig.args[0].unpack(Emitter(context, builder), args[0]).terms:
-                place = builder.gep(array.data, [node.ir])
-                builder.store(builder.fadd(builder.load(place), scale.ir), place)
+        kind = sig.args[0]
+        data = context.make_array(sig.args[1])(context, builder, args[1]).data
+        if isinstance(kind, Taped):
+            e = Emitter(context, builder)
+            for node, scale in kind.unpack(e, args[0]).terms:
+                place = row(builder, data, node.ir, kind.tile)
+                builder.store((Value(e, builder.load(place, align=8)) + scale).ir, place, align=8)
         return context.get_dummy_value()
 
-    return types.none(d, words), generate
+    return types.none(d, rows), generate
 
 
-@_jit.inner
-def gradient(d: Any, theta: Any, words: Any, start: Any, wrt: Any, out: Any) -> None:
-    """Store the derivatives of ``d`` in ``out``, and go back to ``start`` on the tape.
+@functools.cache
+def value_store(draws: int) -> Any:
+    """An intrinsic ``f(d, out, count)``: store the values of the first draws at a pointer."""
 
-    Parameters
-    ----------
-    d
-        A number made from ``theta``, or a constant.
-    theta
-        What `recorder` made.
-    words
-        Its memory.
-    start
-        Where the tape goes on; what lies before it is kept for the next number.
-    wrt
-        Array of the indices of the parameters to differentiate in.
-    out
-        Array of the same length.
-    """
-    p = len(theta)
-    _seed(d, words)
-    sweep(words, end(theta), p + 1)
-    for k in range(len(wrt)):
-        out[k] = words[1 + wrt[k]]
-    for j in range(1 + p):
-        words[j] = 0.0
-    rewind(theta, start)
+    @intrinsic
+    def store_values(typing_context: Any, d: Any, out: Any, count: Any) -> Any:
+        check_number(d)
+
+        def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            e, kind = Emitter(context, builder), sig.args[0]
+            if isinstance(kind, REAL):
+                found = Value(e, context.cast(builder, args[0], kind, types.float64))
+            else:
+                found = kind.unpack(e, args[0]).value
+            store_some(builder, e.splat(found, draws).ir, args[1], args[2], draws)
+            return context.get_dummy_value()
+
+        return types.none(d, _POINTER, types.intp), generate
+
+    return store_values
+
+
+@functools.cache
+def reader(draws: int = 1) -> Any:
+    """A compiled function that reads a tape for ``draws`` draws at once."""
+    sweep, put_out = sweeper(draws), rows_of(draws).put_out
+
+    @_jit.inner
+    def gradient(
+        d: Any, theta: Any, notes: Any, rows: Any, start: Any, wrt: Any, out: Any, stride: Any, count: Any
+    ) -> None:
+        """Store the derivatives of ``d``, and go back to ``start`` on the tape.
+
+        Parameters
+        ----------
+        d
+            A number made from ``theta``, or a constant.
+        theta
+            What `recorder` made.
+        notes, rows
+            Its memory.
+        start
+            Where the tape goes on; what lies before it is kept for the next number.
+        wrt
+            Array of the indices of the parameters to differentiate in.
+        out, stride
+            Derivatives in ``wrt[k]`` are stored at ``out + k stride``.
+        count
+            Of how many draws.
+        """
+        _seed(d, rows)
+        sweep(notes, rows, end(theta)[0], START)
+        for k in range(len(wrt)):
+            put_out(rows, (1 + wrt[k]) * draws, out, k * stride, count)
+        kept = (1 + len(theta)) * draws if len(wrt) == len(theta) else 0
+        clear(rows, kept, start[1] - kept)  # what comes behind is cleared when it is written
+        rewind(theta, start)
+
+    return gradient
 
 
 @_jit.inner
 def room(theta: Any) -> Any:
     """Whether all that was recorded has found room."""
-    return end(theta) <= limit(theta)
+    (notes, rows), (most_notes, most_rows) = end(theta), limit(theta)
+    return notes <= most_notes and rows <= most_rows

@@ -12,13 +12,13 @@ from numba.extending import intrinsic
 
 from fastfim.autodiff.emit import Emitter, Value
 from fastfim.autodiff.reverse.taped import PLACE, Taped, TapedParts
-from fastfim.autodiff.rules import Rule
+from fastfim.autodiff.rules import Adding, Rule
 
 
 @functools.cache
-def appending(rule: Rule) -> Rule:
-    """The rule of an addition or a subtraction whose result is an open sum."""
-    return replace(rule, adds_up=True)
+def adding(rule: Rule, how: Adding) -> Rule:
+    """The rule of an addition or a subtraction to a sum of which more is known."""
+    return replace(rule, adds_up=how)
 
 
 def closing(context: Any, builder: Any, kind: Any, number: Any) -> Any:

@@ -2,30 +2,50 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
 from fastfim import _jit
-from fastfim.autodiff.reverse.products import PRODUCT, read_product, read_side_by_side
+from fastfim.autodiff.reverse.products import PRODUCT, product_reader
+from fastfim.autodiff.reverse.rows import rows_of
+from fastfim.autodiff.reverse.tape import WIDE
 
 
-@_jit.inner
-def sweep(words: Any, high: Any, low: Any) -> None:
-    """Read the records between ``low`` and ``high``, and leave their adjoints at 0.
+@functools.cache
+def sweeper(draws: int) -> Any:
+    """Compiled ``f(notes, rows, high, low)``: read the records between ``low`` and ``high``.
 
     Indices are made unsigned, which spares the question whether they count from the end (1.3 times faster).  A record
-    whose adjoint is 0 is passed over: an infinite weight in a branch that was not taken must not spoil it.
+    whose adjoints are 0 is passed over: an infinite weight in a branch that was not taken must not spoil it.
     """
-    places, counts = words.view(np.uint64), words.view(np.int64)
-    place = high
-    while place > low:
-        adjoint, count = words[np.uint64(place - 1)], counts[np.uint64(place - 2)]
-        if count < 0:
-            place = read_product(words, place) if count == PRODUCT else read_side_by_side(words, place)
-            continue
-        words[np.uint64(place - 1)] = 0.0
-        place -= 2 + 2 * count
-        if adjoint != 0.0:
-            for k in range(place, place + 2 * count, 2):
-                words[places[np.uint64(k)]] += words[np.uint64(k + 1)] * adjoint
+    of, read_product = rows_of(draws), product_reader(draws)
+    read, add, add_row = of.read, of.add, of.add_row
+
+    @_jit.inner
+    def sweep(notes: Any, rows: Any, high: Any, low: Any) -> None:
+        places, counts = notes.view(np.uint64), notes.view(np.int64)
+        end = high
+        while end > low:
+            own, count = counts[np.uint64(end - 1)], counts[np.uint64(end - 2)]
+            if count < 0:
+                end = read_product(notes, rows, end)
+                continue
+            adjoint, some = read(rows, own)
+            if count < WIDE:
+                start = end - 2 - 2 * count
+                if some:
+                    for k in range(start, end - 2, 2):
+                        add(rows, places[np.uint64(k)], notes[np.uint64(k + 1)], adjoint)
+            else:
+                start = end - 2 - (count - WIDE)
+                if some:
+                    weight = own
+                    for k in range(start, end - 2):
+                        weight += draws
+                        add_row(rows, places[np.uint64(k)], weight, adjoint)
+            end = start
+
+    assert PRODUCT < 0
+    return sweep

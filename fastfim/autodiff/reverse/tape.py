@@ -1,17 +1,23 @@
-"""The tape: a row of words that numbers write while a function runs.
+"""The tape: notes that numbers write while a function runs, and rows of adjoints.
 
-::
+There are two stretches of memory, both written upwards.  *Rows* are vectors of ``draws`` doubles, one for each draw
+that is evaluated at once (see `fastfim.autodiff.tiles`)::
 
-    bin | parameter 1 | ... | parameter p | record | record | ...
+    bin | parameter 1 | ... | parameter p | row | row | ...
 
-A word of the first kind is the adjoint of a parameter, 0 until the tape is read; the bin takes what flows to constants.
-A record ends in its own adjoint, and refers to operands by the places of theirs::
+The first are the adjoints of the parameters, 0 until the tape is read; the bin takes what flows to constants.  A
+number refers to others by the *places* of their adjoints among the rows, counted in doubles.  *Notes* are words; one
+record has a term for each operand, and ends in the number of terms and the place of its own adjoint, so that the tape
+can be read from its end::
 
-    operand, weight, operand, weight, ..., number of operands, adjoint
+    operand, weight, operand, weight, ..., number of terms, own place
+    operand, operand, ..., number of terms | WIDE, own place
 
-so that the tape can be read from its end; other kinds have a negative number there (see `products`).  While it is
-written, its header lies on the stack of whoever opened it; a number carries the header's address.  What does not
-fit is counted but not written: `room` says whether all did.
+Weights that are the same for all draws stand among the notes.  Where each draw has its own, they are rows that follow
+the adjoint.  Other kinds of records have a negative number of terms (see `products`).
+
+While it is written, a tape's header lies on the stack of whoever opened it; a number carries the header's address.
+What does not fit is counted but not written: `room` says whether all did.
 """
 
 # mypy: disable-error-code="untyped-decorator"
@@ -33,14 +39,20 @@ Term: TypeAlias = "tuple[Any, Value]"
 
 #: The place of the adjoint that is never read.
 BIN = 0
-#: Words behind the limit, into which whatever does not fit is written.
+#: Added to the number of terms whose weights are rows.
+WIDE = 1 << 62
+#: Words of notes, and rows, behind the limits, into which whatever does not fit is written.
 SPARE = 16
-#: Cursor, limit, words.
-HEADER = ir.LiteralStructType([INDEX, INDEX, DOUBLE.as_pointer()])
+#: Where the notes begin: what lies before looks like a record of nothing.
+START = 2
+#: Cursor, limit, memory: of the notes, and of the rows.
+STRETCH = ir.LiteralStructType([INDEX, INDEX, DOUBLE.as_pointer()])
+HEADER = ir.LiteralStructType([STRETCH, STRETCH])
 TAPE = HEADER.as_pointer()
 #: The same address, known not to be null: it comes with a vector of parameters.
 OPEN_TAPE = ir.LiteralStructType([HEADER]).as_pointer()
-CURSOR, LIMIT, WORDS = range(3)
+NOTES, ROWS = range(2)
+CURSOR, LIMIT, MEMORY = range(3)
 
 
 class TapeType(types.Type):  # type: ignore[misc]
@@ -64,9 +76,22 @@ def word(i: int) -> Any:
     return ir.Constant(INDEX, i)
 
 
-def field(builder: Any, tape: Any, which: int) -> Any:
+def field(builder: Any, tape: Any, stretch: int, which: int) -> Any:
     """Address of a member of the header."""
-    return builder.gep(tape, [ir.Constant(ir.IntType(32), 0), ir.Constant(ir.IntType(32), which)], inbounds=True)
+    indices = [ir.Constant(ir.IntType(32), i) for i in (0, stretch, which)]
+    return builder.gep(tape, indices, inbounds=True)
+
+
+def read(builder: Any, tape: Any, stretch: int, which: int) -> Any:
+    """A member of the header."""
+    return builder.load(field(builder, tape, stretch, which))
+
+
+def open_at(builder: Any, tape: Any, contents: Sequence[tuple[Any, Any, Any]]) -> None:
+    """Fill a header: cursor, limit and memory of either stretch."""
+    for stretch, members in enumerate(contents):
+        for which, content in enumerate(members):
+            builder.store(content, field(builder, tape, stretch, which))
 
 
 def in_reach(builder: Any) -> Any:
@@ -80,84 +105,140 @@ def is_null(builder: Any, tape: Any) -> Any:
     return builder.icmp_unsigned("==", tape, ir.Constant(TAPE, None))
 
 
-_nowhere: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+_nowhere: weakref.WeakKeyDictionary[Any, dict[int, Any]] = weakref.WeakKeyDictionary()
 
 
-def nowhere(builder: Any) -> Any:
+def nowhere(builder: Any, draws: int) -> Any:
     """A tape without room, for records of constants."""
-    found = _nowhere.get(builder.function)
+    of_function = _nowhere.setdefault(builder.function, {})
+    found = of_function.get(draws)
     if found is None:
         with builder.goto_entry_block():
             found = builder.alloca(HEADER)
-            words = builder.bitcast(builder.alloca(ir.ArrayType(DOUBLE, SPARE)), DOUBLE.as_pointer())
-            for which, content in ((CURSOR, word(0)), (LIMIT, word(0)), (WORDS, words)):
-                builder.store(content, field(builder, found, which))
-        _nowhere[builder.function] = found
+            memories = [builder.alloca(ir.ArrayType(DOUBLE, n)) for n in (SPARE + START, SPARE * draws)]
+            pointers = [builder.bitcast(memory, DOUBLE.as_pointer()) for memory in memories]
+            builder.store(word(0), builder.bitcast(pointers[NOTES], INDEX.as_pointer()))
+            builder.store(word(BIN), builder.bitcast(builder.gep(pointers[NOTES], [word(1)]), INDEX.as_pointer()))
+            open_at(builder, found, [(word(START), word(START), pointers[NOTES]), (word(0), word(0), pointers[ROWS])])
+        of_function[draws] = found
     return found
 
 
-def _read(builder: Any, tape: Any, which: int) -> Any:
-    return builder.load(field(builder, tape, which))
+def take(builder: Any, tape: Any, stretch: int, length: Any) -> Any:
+    """Move the cursor on; where to write: nothing goes beyond the limit and what is spare behind it."""
+    cursor, limit = (read(builder, tape, stretch, which) for which in (CURSOR, LIMIT))
+    builder.store(builder.add(cursor, length), field(builder, tape, stretch, CURSOR))
+    return builder.select(builder.icmp_unsigned("<", cursor, limit), cursor, limit)
 
 
-def _clamped(builder: Any, tape: Any) -> tuple[Any, Any]:
-    """The words, and where to write next: nothing goes beyond the limit and what is spare behind it."""
-    cursor, limit = _read(builder, tape, CURSOR), _read(builder, tape, LIMIT)
-    return _read(builder, tape, WORDS), builder.select(builder.icmp_unsigned("<", cursor, limit), cursor, limit)
-
-
-def put(builder: Any, words: Any, place: Any, content: Any) -> None:
+def note(builder: Any, tape: Any, place: Any, content: Any) -> None:
     """Write a number, a place or a count."""
-    pointer = builder.gep(words, [place], inbounds=True)
+    pointer = builder.gep(read(builder, tape, NOTES, MEMORY), [place], inbounds=True)
     if content.type == INDEX:
         pointer = builder.bitcast(pointer, INDEX.as_pointer())
     builder.store(content, pointer)
 
 
-def _advance(builder: Any, tape: Any, words: int | Any) -> None:
-    length = words if not isinstance(words, int) else word(words)
-    builder.store(builder.add(_read(builder, tape, CURSOR), length), field(builder, tape, CURSOR))
+def row(builder: Any, memory: Any, place: Any, draws: int) -> Any:
+    """Address of a row."""
+    pointer = builder.gep(memory, [place], inbounds=True)
+    return pointer if draws == 1 else builder.bitcast(pointer, ir.VectorType(DOUBLE, draws).as_pointer())
 
 
-def _write(builder: Any, words: Any, start: Any, terms: Sequence[Term], count: Any) -> Any:
-    """Write terms, their number and an adjoint of 0; the place of the adjoint."""
-    contents = [content for place, weight in terms for content in (place, weight.ir)]
-    contents += [count, ir.Constant(DOUBLE, 0.0)]
+def _put_rows(builder: Any, tape: Any, place: Any, contents: Sequence[Any], draws: int) -> None:
     for i, content in enumerate(contents):
-        put(builder, words, builder.add(start, word(i)), content)
-    return builder.add(start, word(len(contents) - 1))
+        at = row(builder, read(builder, tape, ROWS, MEMORY), builder.add(place, word(i * draws)), draws)
+        builder.store(content, at, align=8)
 
 
-def record(builder: Any, tape: Any, terms: Sequence[Term]) -> Any:
-    """Write a record of a few terms; the place of its adjoint."""
-    words, start = _clamped(builder, tape)
-    _advance(builder, tape, 2 * len(terms) + 2)
-    return _write(builder, words, start, terms, word(len(terms)))
+def _zeros(draws: int) -> Any:
+    return ir.Constant(DOUBLE, 0.0) if draws == 1 else ir.Constant(ir.VectorType(DOUBLE, draws), [0.0] * draws)
 
 
-def append(builder: Any, tape: Any, total: Term, is_open: Any, terms: Sequence[Term]) -> Any:
+def _write(
+    builder: Any, tape: Any, at: Any, weights_at: Any, terms: Sequence[Term], known: Any, own: Any, draws: int
+) -> None:
+    """Write terms behind ``known`` others, their number and the record's own place."""
+    wide = _is_wide(terms)
+    contents = [part for place, w in terms for part in ((place,) if wide else (place, w.ir))]
+    total = builder.add(known, word(len(terms)))
+    for i, content in enumerate([*contents, builder.or_(total, word(WIDE if wide else 0)), own]):
+        note(builder, tape, builder.add(at, word(i)), content)
+    if wide:
+        _put_rows(builder, tape, weights_at, [w.ir for _, w in terms], draws)
+
+
+def _is_wide(terms: Sequence[Term]) -> bool:
+    return any(weight.width > 1 for _, weight in terms)
+
+
+def _lengths(terms: Sequence[Term], draws: int) -> tuple[int, int]:
+    """Words of notes and of rows that terms take."""
+    return (len(terms), len(terms) * draws) if _is_wide(terms) else (2 * len(terms), 0)
+
+
+def record(builder: Any, tape: Any, terms: Sequence[Term], draws: int) -> Any:
+    """Write a record of a few terms, whose weights are all rows or none; the place of its adjoint."""
+    words, rows = _lengths(terms, draws)
+    at, own = take(builder, tape, NOTES, word(words + 2)), take(builder, tape, ROWS, word(rows + draws))
+    _put_rows(builder, tape, own, [_zeros(draws)], draws)
+    _write(builder, tape, at, builder.add(own, word(draws)), terms, word(0), own, draws)
+    return own
+
+
+def append(builder: Any, tape: Any, total: Term, is_open: Any, terms: Sequence[Term], draws: int) -> Any:
     """Append terms to the record of an open sum, if that is the last, else begin a new one with the sum in front.
 
-    The last record ends in two words, the number of its terms and its adjoint: they make room for the new terms.  A
-    sum in front takes as many.
+    The last record ends in the number of its terms and its place: they make room for the new terms.  Its rows, too, are
+    the last.
     """
-    words, at = _clamped(builder, tape)
-    last = builder.icmp_signed("==", builder.add(total[0], word(1)), at)
-    before, after = builder.sub(at, word(2)), builder.add(at, word(2))
-    counted = builder.gep(words, [before], inbounds=True)
+    words, rows = _lengths(terms, draws)
+    cursor = read(builder, tape, NOTES, CURSOR)
+    limit = read(builder, tape, NOTES, LIMIT)
+    at = builder.select(builder.icmp_unsigned("<", cursor, limit), cursor, limit)
+    before, memory = builder.sub(at, word(2)), read(builder, tape, NOTES, MEMORY)
+    ending = [
+        builder.load(builder.bitcast(builder.gep(memory, [builder.add(before, word(i))]), INDEX.as_pointer()))
+        for i in range(2)
+    ]
+    last = builder.icmp_signed("==", total[0], ending[1])
     # A branch, which the processor foresees, where selections would wait for each other: 1.4 times faster.
     with builder.if_else(builder.and_(is_open, last), likely=True) as (extending, beginning):
         with extending:
-            count = builder.load(builder.bitcast(counted, INDEX.as_pointer()))
-            _advance(builder, tape, 2 * len(terms))
-            extended = builder.block
+            take(builder, tape, NOTES, word(words))
+            known = builder.and_(ending[0], word(~WIDE))
+            extended = (
+                before,
+                take(builder, tape, ROWS, word(rows)) if rows else word(0),
+                known,
+                total[0],
+                builder.block,
+            )
         with beginning:
-            put(builder, words, at, total[0])
-            put(builder, words, builder.add(at, word(1)), total[1].ir)
-            _advance(builder, tape, 2 * len(terms) + 4)
-            begun = builder.block
-    start, known = builder.phi(INDEX), builder.phi(INDEX)
-    for block, values in ((extended, (before, count)), (begun, (after, word(1)))):
-        start.add_incoming(values[0], block)
-        known.add_incoming(values[1], block)
-    return _write(builder, words, start, terms, builder.add(known, word(len(terms))))
+            # the sum in front is a term like the others
+            front = _lengths([total], draws)
+            take(builder, tape, NOTES, word(front[0] + words + 2))
+            own = take(builder, tape, ROWS, word(draws + front[1] + rows))
+            zeros = [_zeros(draws)]
+            _put_rows(builder, tape, own, zeros + ([total[1].ir] if front[1] else []), draws)
+            for i, content in enumerate([total[0]] if front[1] else [total[0], total[1].ir]):
+                note(builder, tape, builder.add(at, word(i)), content)
+            weights_at = builder.add(own, word(draws + front[1]))
+            begun = builder.add(at, word(front[0])), weights_at, word(1), own, builder.block
+    merged = []
+    for one, other in zip(extended[:-1], begun[:-1], strict=True):
+        phi = builder.phi(INDEX)
+        phi.add_incoming(one, extended[-1])
+        phi.add_incoming(other, begun[-1])
+        merged.append(phi)
+    start, weights_at, known, own = merged
+    _write(builder, tape, start, weights_at, terms, known, own, draws)
+    return own
+
+
+def deposit(builder: Any, tape: Any, terms: Sequence[Term], draws: int) -> None:
+    """Add to the adjoints of operands what terms of a sum, whose own adjoint is 1, would add when the tape is read."""
+    for place, weight in terms:
+        at = row(builder, read(builder, tape, ROWS, MEMORY), place, draws)
+        before = Value(weight.emitter, builder.load(at, align=8))
+        builder.store((before + weight).ir, at, align=8)

@@ -6,6 +6,11 @@ A ``Taped(k)`` number moves by the sum of ``scale_i`` times what moves at place 
 those of its operands, scaled, so that an expression collects its terms before anything is recorded: ``s + a * b`` is
 one record of three, ``2 * log(a)`` none.  Recording is a conversion, from ``Taped(k)`` to ``Taped(1)``: Numba makes it
 where a number is stored in an array or goes round a loop, and operations ask for it beyond `TERMS` terms.
+
+``Taped(k, draws)`` goes with a tape for several draws at once: adjoints are vectors.  What depends on parameters alone
+is the same for all draws, and stays a number with plain scales, worked out and recorded once for all of them; where
+the draws themselves come in, it becomes ``Taped(k, draws, wide=True)``, whose value and scales are vectors.  Types tell
+the two apart while compiling: nothing is asked at run time.
 """
 
 from __future__ import annotations
@@ -21,10 +26,12 @@ from numba.core.datamodel import models
 from numba.core.typeconv import Conversion
 from numba.extending import register_model
 
+from fastfim.autodiff.dual import Dual, Lanes
 from fastfim.autodiff.emit import Emitter, Value
+from fastfim.autodiff.masks import Mask
 from fastfim.autodiff.number import REAL, Active
-from fastfim.autodiff.reverse.tape import BIN, TAPE, TapeType, append, in_reach, is_null, nowhere, record, word
-from fastfim.autodiff.rules import Choice, Entry, Partial, Rule, evaluate
+from fastfim.autodiff.reverse.tape import BIN, TAPE, TapeType, append, deposit, in_reach, is_null, nowhere, record, word
+from fastfim.autodiff.rules import Adding, Choice, Entry, Partial, Rule, evaluate
 
 #: Terms that a number may collect.
 TERMS = 4
@@ -41,39 +48,69 @@ class Taped(Active):
 
     extra = (("tape", TapeType(always=True)),)
 
-    def __init__(self, terms: int = 1) -> None:
-        self.terms = terms
-        super().__init__(f"Taped({terms})")
+    def __init__(self, terms: int = 1, tile: int = 1, wide: bool = False) -> None:
+        self.terms, self.tile, self.wide = terms, tile, wide
+        self.draws = tile if wide else 1
+        several = f", {tile}{', wide' * wide}" if tile > 1 else ""
+        super().__init__(f"Taped({terms}{several})")
+
+    @property
+    def data(self) -> Dual | None:
+        """As many plain numbers as it holds draws."""
+        return Dual(0, draws=self.draws) if self.wide else None
 
     @property
     def stored(self) -> Taped:
         """The type of the same number in an array: one term."""
-        return TAPED
+        return self.of(1)
+
+    def of(self, terms: int, wide: bool | None = None) -> Taped:
+        """The type of numbers with other terms on the same tape."""
+        return Taped(terms, self.tile, self.wide if wide is None else wide)
 
     @property
     def size(self) -> int:
         """Bytes in memory."""
-        return 16 * (1 + self.terms)
+        return 8 * (self.draws * (1 + self.terms) + self.terms + 1)
 
     @property
     def members(self) -> list[tuple[str, types.Type]]:
         """The parts of a number."""
-        terms = [(f"{part}{i}", kind) for i in range(self.terms) for part, kind in _TERM]
-        return [("value", types.float64), *terms, ("tape", TapeType(always=False))]
+        number = Lanes(self.draws)
+        terms = [part for i in range(self.terms) for part in ((f"node{i}", types.int64), (f"scale{i}", number))]
+        return [("value", number), *terms, ("tape", TapeType(always=False))]
+
+    def meet(self, other: Active) -> Active | None:
+        """Numbers of either kind, and the data of as many draws."""
+        if isinstance(other, Taped) and other.tile == self.tile:
+            return self.of(1, self.wide or other.wide)
+        return self.of(1, True) if self.tile > 1 and other == Dual(0, draws=self.tile) else None
+
+    def holding(self, parameters: bool, draws: bool) -> Active:
+        """Derivatives where parameters come in, several numbers where draws do."""
+        return self.of(1, draws) if parameters or not self.wide else Dual(0, draws=self.tile)
 
     def together(self, kinds: Sequence[Active], entry: Entry) -> tuple[Active, Callable[[Active], Active]]:
         """The terms of all; if these are too many, or one of the numbers is chosen, each is recorded first."""
         if isinstance(entry, Choice):
-            return TAPED, lambda kind: TAPED
-        if isinstance(entry, Rule) and entry.adds_up:
-            return TAPED, lambda kind: kind
-        total = sum(kind.terms for kind in kinds if isinstance(kind, Taped))
-        return (Taped(total), lambda kind: kind) if total <= TERMS else (Taped(len(kinds)), lambda kind: TAPED)
+            return self.stored, lambda kind: self.stored
+        if isinstance(entry, Rule) and entry.adds_up is Adding.RESULT:
+            return self.data or types.float64, lambda kind: kind
+        if isinstance(entry, Rule) and entry.adds_up is Adding.SUM:
+            return self.stored, lambda kind: kind
+        counts = [kind.terms for kind in kinds if isinstance(kind, Taped)]
+        if sum(counts) <= TERMS:
+            return self.of(sum(counts)), lambda kind: kind
+        return self.of(len(counts)), lambda kind: kind.stored
 
     def converted(self, e: Emitter, number: Any) -> TapedParts:
         """A number with another number of terms; fewer are one, at a record of its own."""
+        if not isinstance(number, TapedParts):
+            return self.constant(e, number.value)
         parts = recorded(e, number) if number.kind.terms > self.terms else number
-        return self.padded(e, parts.value, parts.terms, parts.tape)
+        closed = number.kind.wide == self.wide
+        terms = [(n if closed else Value(e, e.builder.and_(n.ir, PLACE)), scale) for n, scale in parts.terms]
+        return self.padded(e, parts.value, terms, parts.tape)
 
     def unpack(self, e: Emitter, number: Any) -> TapedParts:
         """Take an LLVM struct apart."""
@@ -90,11 +127,14 @@ class Taped(Active):
     def padded(self, e: Emitter, value: Value, terms: Sequence[Term], tape: Value) -> TapedParts:
         """A number of this type that has no more terms."""
         nothing = (Value(e, word(BIN)), e.value(0.0))
-        return TapedParts(self, value, (*terms, *[nothing] * (self.terms - len(terms))), tape)
+        padded = (*terms, *[nothing] * (self.terms - len(terms)))
+        scaled = tuple((node, e.splat(scale, self.draws)) for node, scale in padded)
+        return TapedParts(self, e.splat(value, self.draws), scaled, tape)
 
     def parameter(self, e: Emitter, value: Value, place: Any, theta: Any) -> TapedParts:
         """A parameter, whose adjoint has a place of its own."""
         tape = e.builder.bitcast(theta.tape, TAPE)
+        place = e.builder.mul(place, word(self.tile))
         return TapedParts(self, value, ((Value(e, place), e.value(1.0)),), Value(e, tape))
 
     def propagate(
@@ -109,7 +149,8 @@ class Taped(Active):
         weights = [evaluate(first) for first in firsts]
         terms = [(n, s * w) for part, w in zip(active, weights, strict=True) if w is not None for n, s in part.terms]
         tape = common_tape(e, [part.tape for part in active])
-        return Taped(sum(part.kind.terms for part in active)).padded(e, value, terms, tape)
+        wide = value.width > 1 or any(part.kind.wide for part in active)
+        return self.of(sum(part.kind.terms for part in active), wide).padded(e, value, terms, tape)
 
     def append(
         self, e: Emitter, value: Value, active: Sequence[TapedParts], firsts: Sequence[Partial], seconds: Any
@@ -120,26 +161,55 @@ class Taped(Active):
         total, other = recorded(e, active[0]), active[1]
         weight = evaluate(firsts[1])
         assert weight is not None, "a sum moves with its terms"
-        terms = [(node.ir, scale * weight) for node, scale in other.terms]
+        kind = self.of(1, total.kind.wide or other.kind.wide)
+        (node, scale), *_ = total.terms
+        front = e.builder.and_(node.ir, PLACE), e.splat(scale, kind.draws)
+        terms = [(n.ir, e.splat(s * weight, kind.draws)) for n, s in other.terms]
+        is_open = e.builder.icmp_signed("!=", e.builder.and_(node.ir, OPEN), word(0))
+        if kind != total.kind:
+            is_open = ir.Constant(is_open.type, 0)
 
         def write(tape: Any) -> Any:
-            (node, scale), *_ = total.terms
-            is_open = e.builder.icmp_signed("!=", e.builder.and_(node.ir, OPEN), word(0))
-            place = e.builder.and_(node.ir, PLACE)
-            return e.builder.or_(append(e.builder, tape, (place, scale), is_open, terms), OPEN)
+            return e.builder.or_(append(e.builder, tape, front, is_open, terms, self.tile), OPEN)
 
-        return on_tape(e, value, (total.tape, other.tape), write)
+        return on_tape(e, kind, value, (total.tape, other.tape), write)
+
+    def deposit(self, e: Emitter, value: Value, active: Sequence[TapedParts], firsts: Sequence[Partial]) -> Value:
+        """The chain rule for a sum that is the result: nothing need be recorded."""
+        terms = self.propagate(e, value, active, firsts, no_second).terms
+        tape = common_tape(e, [part.tape for part in active])
+        found = tape.ir
+        if in_reach(e.builder) is None:
+            found = e.builder.select(is_null(e.builder, found), nowhere(e.builder, self.tile), found)
+        deposit(e.builder, found, [(node.ir, scale) for node, scale in terms], self.tile)
+        return value
+
+    def chosen(self, e: Emitter, condition: Value, first: TapedParts, second: TapedParts) -> TapedParts:
+        """Draws that choose differently move with both, by a scale of 0 for what they did not choose."""
+        if condition.width == 1:
+            return first.map(lambda a, b: e.select(condition, a, b), second)
+        terms = [(node, e.select(condition, scale, 0.0)) for node, scale in first.terms]
+        terms += [(node, e.select(condition, 0.0, scale)) for node, scale in second.terms]
+        value, tape = e.select(condition, first.value, second.value), common_tape(e, [first.tape, second.tape])
+        return recorded(e, self.of(len(terms)).padded(e, value, terms, tape))
 
     def unify(self, context: Any, other: types.Type) -> types.Type | None:
         """One term, whatever meets."""
-        return TAPED if isinstance(other, (Taped, *REAL)) else None
+        if isinstance(other, Mask):
+            return self.of(1, True) if other.draws == self.tile > 1 else None
+        return self.meet(other) if isinstance(other, Active) else self.stored if isinstance(other, REAL) else None
 
     def can_convert_from(self, context: Any, other: types.Type) -> Any:
-        """Any number of terms into any other."""
-        return Conversion.safe if isinstance(other, (Taped, *REAL)) else None
+        """Any number of terms into any other; a single draw into several."""
+        fits = isinstance(other, Active) and self.meet(other) == self.stored
+        return Conversion.safe if fits or self._takes(other) else None
 
 
-_TERM = (("node", types.int64), ("scale", types.float64))
+def no_second(a: int, b: int) -> Partial:
+    """No second derivative is asked for."""
+    raise NotImplementedError
+
+
 TAPED = Taped()
 
 
@@ -149,6 +219,10 @@ class TapedModel(models.StructModel):  # type: ignore[misc]
 
     def __init__(self, manager: Any, kind: Taped) -> None:
         super().__init__(manager, kind, kind.members)
+
+    def get_data_type(self) -> Any:
+        """Packed, so that vectors need no alignment."""
+        return ir.LiteralStructType([m.get_data_type() for m in self._models], packed=True)
 
 
 @dataclass(frozen=True)
@@ -191,19 +265,22 @@ def common_tape(e: Emitter, tapes: Sequence[Value]) -> Value:
 
 def recorded(e: Emitter, number: TapedParts) -> TapedParts:
     """The same number with one term."""
-    if number.kind.terms == 1:
-        return number
-    operands = [(node.ir, scale) for node, scale in number.terms]
-    return on_tape(e, number.value, [number.tape], lambda tape: record(e.builder, tape, operands))
+    return number if number.kind.terms == 1 else rerecorded(e, number)
 
 
-def on_tape(e: Emitter, value: Value, tapes: Sequence[Value], write: Callable[[Any], Any]) -> TapedParts:
+def rerecorded(e: Emitter, number: TapedParts) -> TapedParts:
+    """The same number at the place of a new record."""
+    operands, kind = [(e.builder.and_(node.ir, PLACE), scale) for node, scale in number.terms], number.kind.stored
+    return on_tape(e, kind, number.value, [number.tape], lambda tape: record(e.builder, tape, operands, kind.tile))
+
+
+def on_tape(e: Emitter, kind: Taped, value: Value, tapes: Sequence[Value], write: Callable[[Any], Any]) -> TapedParts:
     """A number at the place of a record that ``write(tape)`` makes; where there is no tape, a constant."""
     tape = common_tape(e, tapes)
     if in_reach(e.builder) is not None:
         node = write(tape.ir)
     else:
         null = is_null(e.builder, tape.ir)
-        node = write(e.builder.select(null, nowhere(e.builder), tape.ir))
+        node = write(e.builder.select(null, nowhere(e.builder, kind.tile), tape.ir))
         node = e.builder.select(null, word(BIN), node)
-    return TapedParts(TAPED, value, ((Value(e, node), e.value(1.0)),), tape)
+    return kind.padded(e, value, [(Value(e, node), e.value(1.0))], tape)

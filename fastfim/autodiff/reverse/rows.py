@@ -1,0 +1,196 @@
+# mypy: disable-error-code="untyped-decorator"
+"""Rows of adjoints, one number for each draw, for compiled code that is written as loops over them.
+
+``Rows(draws)`` holds intrinsics that see a float64 vector ``rows`` as rows of ``draws`` numbers, each known by the
+place of its first::
+
+    adjoint, some = of.read(rows, place)        # and whether it is not 0
+    of.add(rows, operand, weight, adjoint)      # row += weight * adjoint, where the adjoint is not 0
+    of.combine(...)                             # rows += matrix @ rows
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array
+
+from fastfim.autodiff.dual import Lanes
+from fastfim.autodiff.emit import DOUBLE, Emitter, Value
+from fastfim.autodiff.reverse.tape import row, word
+
+#: Rows of a product that are summed up at once: with as many draws as a tile has, they fill the registers.
+TOGETHER = 4
+
+
+def _data(context: Any, builder: Any, array: Any, value: Any) -> Any:
+    return make_array(array)(context, builder, value).data
+
+
+@intrinsic
+def clear(typing_context: Any, rows: Any, start: Any, length: Any) -> Any:
+    """Set so many numbers to 0."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        at = builder.gep(_data(context, builder, sig.args[0], args[0]), [args[1]])
+        cgutils.memset(builder, at, builder.mul(args[2], word(8)), 0)
+        return context.get_dummy_value()
+
+    return types.none(rows, types.intp, types.intp), generate
+
+
+class Rows:
+    """Intrinsics for rows of ``draws`` numbers."""
+
+    def __init__(self, draws: int) -> None:
+        self.draws = draws
+        self.read, self.add, self.add_row = self._read(), self._add(), self._add_row()
+        self.combine, self.combine_several = self._combine(1), self._combine(TOGETHER)
+        self.put_out = self._put_out()
+
+    def _read(self) -> Any:
+        draws = self.draws
+
+        @intrinsic
+        def read_row(typing_context: Any, rows: Any, place: Any) -> Any:
+            """A row, and whether it holds anything but 0."""
+
+            def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+                e = Emitter(context, builder)
+                at = row(builder, _data(context, builder, sig.args[0], args[0]), args[1], draws)
+                found = Value(e, builder.load(at, align=8))
+                some = found != 0.0
+                if draws > 1:
+                    bits = builder.bitcast(some.ir, ir.IntType(draws))
+                    some = Value(e, builder.icmp_unsigned("!=", bits, bits.type(0)))
+                return context.make_tuple(builder, sig.return_type, [found.ir, some.ir])
+
+            return types.Tuple((Lanes(draws), types.boolean))(rows, place), generate
+
+        return read_row
+
+    def _add(self) -> Any:
+        draws = self.draws
+
+        @intrinsic
+        def add(typing_context: Any, rows: Any, place: Any, weight: Any, adjoint: Any) -> Any:
+            """Add the multiple of an adjoint to a row, but for draws whose adjoint is 0."""
+
+            def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+                e = Emitter(context, builder)
+                at = row(builder, _data(context, builder, sig.args[0], args[0]), args[1], draws)
+                _add_product(e, at, Value(e, args[2]), Value(e, args[3]))
+                return context.get_dummy_value()
+
+            return types.none(rows, types.intp, types.float64, adjoint), generate
+
+        return add
+
+    def _add_row(self) -> Any:
+        draws = self.draws
+
+        @intrinsic
+        def add_row(typing_context: Any, rows: Any, place: Any, weight: Any, adjoint: Any) -> Any:
+            """The same with another weight for each draw, a row at ``weight``."""
+
+            def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+                e, data = Emitter(context, builder), _data(context, builder, sig.args[0], args[0])
+                at, weights = (row(builder, data, place, draws) for place in args[1:3])
+                _add_product(e, at, Value(e, builder.load(weights, align=8)), Value(e, args[3]))
+                return context.get_dummy_value()
+
+            return types.none(rows, types.intp, types.intp, adjoint), generate
+
+        return add_row
+
+    def _combine(self, count: int) -> Any:
+        draws = self.draws
+
+        @intrinsic
+        def combine(
+            typing_context: Any, rows: Any, into: Any, a: Any, across: Any, values: Any, start: Any, n: Any, down: Any
+        ) -> Any:
+            """Add multiples of n rows of ``values`` to ``count`` rows.
+
+            ``into`` and ``start`` are pairs: place of the first, and from row to row.  ``a`` is the address of the
+            matrix; its entries for the next row to add to are ``across`` bytes further, for the next row of
+            ``values``, ``down``.
+            """
+
+            def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+                e = Emitter(context, builder)
+                data, source = (_data(context, builder, sig.args[i], args[i]) for i in (0, 4))
+                (first, step), (begin, stride) = (cgutils.unpack_tuple(builder, args[i]) for i in (1, 5))
+                sums = [cgutils.alloca_once_value(builder, e.splat(0.0, draws).ir) for _ in range(count)]
+                for cell in sums:
+                    builder.store(e.splat(0.0, draws).ir, cell)
+                with cgutils.for_range(builder, args[6]) as loop:
+                    place = builder.add(begin, builder.mul(loop.index, stride))
+                    found = Value(e, builder.load(row(builder, source, place, draws), align=8))
+                    for r, cell in enumerate(sums):
+                        entry = builder.add(args[2], builder.mul(loop.index, args[7]))
+                        entry = builder.add(entry, builder.mul(word(r), args[3]))
+                        factor = Value(e, builder.load(builder.inttoptr(entry, DOUBLE.as_pointer())))
+                        builder.store((Value(e, builder.load(cell)) + found * factor).ir, cell)
+                for r, cell in enumerate(sums):
+                    at = row(builder, data, builder.add(first, builder.mul(word(r), step)), draws)
+                    total = Value(e, builder.load(at, align=8)) + Value(e, builder.load(cell))
+                    builder.store(total.ir, at, align=8)
+                return context.get_dummy_value()
+
+            pair = types.UniTuple(types.intp, 2)
+            return types.none(rows, pair, types.intp, types.intp, values, pair, types.intp, types.intp), generate
+
+        return combine
+
+    def _put_out(self) -> Any:
+        draws = self.draws
+
+        @intrinsic
+        def put_out(typing_context: Any, rows: Any, place: Any, out: Any, index: Any, count: Any) -> Any:
+            """Store the first ``count`` numbers of a row at ``out + index``, and leave 0."""
+
+            def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+                e = Emitter(context, builder)
+                at = row(builder, _data(context, builder, sig.args[0], args[0]), args[1], draws)
+                store_some(builder, builder.load(at, align=8), builder.gep(args[2], [args[3]]), args[4], draws)
+                builder.store(e.splat(0.0, draws).ir, at, align=8)
+                return context.get_dummy_value()
+
+            return types.none(rows, types.intp, out, types.intp, types.intp), generate
+
+        return put_out
+
+
+@functools.cache
+def rows_of(draws: int) -> Rows:
+    """The intrinsics for so many draws, made once."""
+    return Rows(draws)
+
+
+def _add_product(e: Emitter, at: Any, weight: Value, adjoint: Value) -> None:
+    """``*at += weight * adjoint``, but where the adjoint is 0: an infinite weight of what was not chosen counts not."""
+    before = Value(e, e.builder.load(at, align=8))
+    after = before + adjoint * weight
+    if adjoint.width > 1:
+        after = e.select(adjoint != 0.0, after, before)
+    e.builder.store(after.ir, at, align=8)
+
+
+def store_some(builder: Any, found: Any, out: Any, count: Any, draws: int) -> None:
+    """Store the first ``count`` numbers of a row at a pointer."""
+    if draws == 1:
+        builder.store(found, out)
+        return
+    with builder.if_else(builder.icmp_signed("==", count, word(draws)), likely=True) as (all_of_them, some):
+        with all_of_them:
+            builder.store(found, builder.bitcast(out, found.type.as_pointer()), align=8)
+        with some:
+            slot = cgutils.alloca_once(builder, found.type)
+            builder.store(found, slot)
+            cgutils.raw_memcpy(builder, out, builder.bitcast(slot, DOUBLE.as_pointer()), count, 8)

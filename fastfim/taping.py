@@ -1,0 +1,96 @@
+"""Scores of a chunk from tapes (see `fastfim.autodiff.reverse`): of many draws at once, or of one after the other.
+
+What depends on theta alone, ``prepare`` before all else, is recorded once for all draws of a tile, and what ``prepare``
+makes once for all tiles of a chunk.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import _abi, _jit, autodiff
+from .autodiff import Theta, reverse, tiles
+from .autodiff.reverse import Taped
+from .kernels import Recipe
+from .tiling import tile_of, words
+
+#: Draws on a tape at once: several vectors of the processor's, so that what is the same for all of them costs little.
+DRAWS = 32
+#: Words of notes and of rows that a tape has at first. Too short a one costs an evaluation.
+FIRST_NOTES, FIRST_ROWS = 1 << 17, 1 << 18
+
+
+def tape_form(recipe: Recipe) -> tiles.TileForm | None:
+    """How a density does several draws at once on a tape, if it can."""
+    theta, kinds = Theta(Taped(1, DRAWS), recipe.parameters), [_abi.kind_of(kind) for kind in recipe.kinds]
+    if recipe.prepare is not None:
+        try:
+            kinds.append(_returned(autodiff.active(recipe.prepare), (theta, *kinds)))
+        except Exception:  # the same function of one draw will say what is wrong
+            return None
+    return tiles.tile_form(recipe.logpdf, theta, scalar=recipe.scalar, kinds=kinds)
+
+
+def _returned(compiled: Any, arguments: tuple[Any, ...]) -> Any:
+    compiled.compile(arguments)
+    return compiled.overloads[arguments].signature.return_type
+
+
+def tape_pass(form: tiles.TileForm, recipe: Recipe, with_prepared: Any) -> Any:
+    """Compiled ``f(theta, constants, draws, results, chunk, m)``: how many of m draws it has done by tiles.
+
+    All, or those before the first tile that diverged.
+    """
+    room = _jit.memory(words(recipe, DRAWS))
+    by_tape = _pass(recipe, DRAWS, tiles.attempt(form), with_prepared, tile_of(recipe, DRAWS), room)
+
+    def tiled(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+        return by_tape(theta, constants, draws, results, chunk, 0, m)
+
+    return _jit.inner(tiled)
+
+
+def single_pass(recipe: Recipe, with_prepared: Any, draw_of: Any) -> Any:
+    """Compiled ``f(theta, constants, draws, results, chunk, i, m)``: draws i to m, one at a time."""
+    density = autodiff.active(recipe.logpdf, outermost=True)
+    attempt = _jit.inner(lambda x, theta, args: (True, density(x, theta, *args)))
+    read = _jit.inner(lambda draws, i, m, memory: draw_of(draws, i))
+    return _pass(recipe, 1, attempt, with_prepared, read, _jit.inner(lambda words: None))
+
+
+def _pass(recipe: Recipe, tile: int, attempt: Any, with_prepared: Any, read: Any, memory_for: Any) -> Any:
+    """The first draw that is not done comes back."""
+    open_tape, store = reverse.recorder(recipe.parameters, tile), reverse.value_store(tile)
+    gradient, end, room, wrt = reverse.reader(tile), reverse.end, reverse.room, np.array(recipe.wrt)
+    offset, least = _abi.offset, (recipe.parameters + 2 + reverse.SPARE) * tile
+
+    def by_tape(theta, constants, draws, results, chunk, i, m):  # type: ignore[no-untyped-def]
+        scores, memory = offset(results, chunk), memory_for(tile * (draws.shape[1] + 1))
+        notes, rows = np.empty(FIRST_NOTES), on_line(np.empty(FIRST_ROWS + least))
+        while i < m:
+            taped = open_tape(theta, notes, rows)
+            args = with_prepared(taped, constants)
+            start = end(taped)
+            while i < m and room(taped):
+                count = min(tile, m - i)
+                done, d = attempt(read(draws, i, m, memory), taped, args)
+                if not done:
+                    return i
+                if room(taped):
+                    store(d, offset(results, i), count)
+                    gradient(d, taped, notes, rows, start, wrt, offset(scores, i), chunk, count)
+                    i += count
+            if i < m:
+                needed = end(taped)
+                notes, rows = np.empty(2 * needed[0]), on_line(np.empty(2 * needed[1]))
+        return i
+
+    return _jit.inner(by_tape)
+
+
+@_jit.inner
+def on_line(memory: Any) -> Any:
+    """What lies behind the first boundary between two lines of the processor's cache."""
+    return memory[-(memory.ctypes.data // 8) % 8 :]

@@ -1,0 +1,79 @@
+"""Several draws on one tape against the same draws one by one, in reverse and in forward mode: every function there is.
+
+The lines of `test_names` are functions of three parameters; here each parameter is multiplied by the draw, so that all
+that they do is done on vectors.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from . import test_linear_algebra, test_programs
+from .differentiate import TILE, compiled, compiled_tile, differentiate, differentiate_backwards
+from .test_names import LARGE, MATH, NUMPY, SPECIAL, THETA, VECTORS
+
+SCALES = np.linspace(0.97, 1.01, TILE)
+TOGETHER = 4
+
+
+def sum_of_lines(lines):
+    """A density that adds up lines, each in its own proportion."""
+    f0, f1, f2, f3 = (lines * TOGETHER)[:TOGETHER]
+
+    def density(x, theta):
+        t = np.zeros(3)  # on the stack: with memory of its own it could not go back where draws may diverge
+        for i in range(3):
+            t[i] = theta[i] * x
+        return 1.5 * f0(t) + 0.7 * f1(t) - 1.1 * f2(t) + x * f3(t)
+
+    return density
+
+
+def assert_same(function, draws, theta, rtol):
+    evaluate, p = compiled_tile(function, len(theta), scalar=draws.ndim == 1), len(theta)
+    assert evaluate is not None, "not to be compiled for several draws"
+    values, gradients = evaluate(draws.T if draws.ndim == 2 else draws[None], theta)
+    forward, expected = compiled(function, p, order=1), np.empty(p)
+    for x, value, slopes in zip(draws, values, gradients, strict=True):
+        assert value == pytest.approx(forward(x, theta, 0, expected, np.empty(0)), rel=rtol)
+        np.testing.assert_allclose(slopes, expected, rtol=rtol, atol=1e-13 * np.abs(expected).max())
+    return expected
+
+
+#: Lines with arrays of truth values, or where draws may diverge while arrays are alive: draws go one by one.
+ONE_BY_ONE = {"choices", "compare", "logsumexp", "max"}
+GROUPS = [
+    pytest.param(names[k : k + TOGETHER], lines, marks=pytest.mark.long if lines is LARGE else ())
+    for lines in (MATH, NUMPY, SPECIAL, LARGE, VECTORS)
+    for names in [[name for name in lines if name not in ONE_BY_ONE]]
+    for k in range(0, len(names), TOGETHER)
+]
+
+
+@pytest.mark.parametrize(("names", "lines"), GROUPS, ids=lambda v: "-".join(v) if isinstance(v, list) else "")
+def test_every_function(names, lines):
+    density = sum_of_lines([lines[name] for name in names])
+    forward = assert_same(density, SCALES, THETA, 1e-11)
+    single = differentiate_backwards(density, SCALES[-1], THETA).gradient
+    np.testing.assert_allclose(single, forward, rtol=1e-11, atol=1e-13 * np.abs(forward).max())
+
+
+@pytest.mark.parametrize("name", sorted(ONE_BY_ONE))
+def test_lines_that_draws_do_one_by_one(name):
+    line = {**SPECIAL, **VECTORS}[name]
+    assert compiled_tile(sum_of_lines([line]), 3) is None
+    forward, single = (f(lambda x, theta: line(theta), 1.0, THETA) for f in (differentiate, differentiate_backwards))
+    np.testing.assert_allclose(single.gradient, forward.gradient, rtol=1e-12)
+
+
+X = np.array([0.7, 1.3, 2.1])
+PROGRAMS = [*test_linear_algebra.PROGRAMS, *test_programs.PROGRAMS]
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda f: f.__name__)
+def test_program(program):
+    if program.__name__ in ("reductions", "conditional_arrays"):  # where draws may diverge while arrays are alive
+        assert compiled_tile(program, 3, scalar=False) is None
+    else:
+        assert_same(program, np.outer(SCALES, X), np.array([1.25, 1.5, 0.8]), 1e-11)
