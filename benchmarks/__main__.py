@@ -1,12 +1,20 @@
 """Print the tables of the README: ``python -m benchmarks`` for speed, with ``peers`` against others, with ``accuracy``
-the time to it."""
+the time to it. With ``scores``: the part of the first that is about scores of many parameters."""
 
 import platform
 import sys
 
 # modules, not their classes: asv would run those again as benchmarks of this one
-from . import accuracy, arrays, compiling, latency, many_parameters, peers, prepared, throughput
+from . import accuracy, arrays, compiling, latency, many_parameters, many_parameters_jax, peers, prepared, throughput
 from .workloads import SCORES_ALONE, WORKLOADS
+
+
+def scores():
+    print(f"{'ns a draw':28}{'density':>10}{'score':>10}{'ratio':>8}{'JAX':>10}{'times':>8}")
+    for name in many_parameters.MODELS:
+        plain, score = many_parameters.timings(name)
+        peer = many_parameters_jax.nanoseconds(name)
+        print(f"{name:28}{plain:10.0f}{score:10.0f}{score / plain:8.1f}{peer:10.0f}{peer / score:8.1f}")
 
 
 def speed():
@@ -30,10 +38,7 @@ def speed():
             prepare.setup(name, order)
             ratios.append(prepare.track_ratio(name, order))
         print(f"{name:28}{ratios[0]:10.0f}{ratios[1]:12.0f}")
-    print(f"{'ns a draw':28}{'density':>10}{'score':>10}{'ratio':>8}")
-    for name in many_parameters.MODELS:
-        plain, score = many_parameters.timings(name)
-        print(f"{name:28}{plain:10.0f}{score:10.0f}{score / plain:8.1f}")
+    scores()
     print(f"{'array code over loops':28}{'score':>10}{'+ Hessian':>12}")
     code = arrays.ArrayCode()
     for name in arrays.MODELS:
@@ -50,4 +55,4 @@ def speed():
 
 
 if __name__ == "__main__":
-    {"speed": speed, "peers": peers.main, "accuracy": accuracy.main}[(sys.argv[1:] or ["speed"])[0]]()
+    {"speed": speed, "peers": peers.main, "accuracy": accuracy.main, "scores": scores}[(sys.argv[1:] or ["speed"])[0]]()

@@ -8,11 +8,13 @@ from numba import carray, njit
 
 import fastfim
 from fastfim import _abi, autodiff
-from fastfim.kernels import recipe_of
+from fastfim.kernels import Layout, recipe_of
 from fastfim.passes import derivative_pass
 
+from . import many_parameters_jax
+
 RANDOM = np.random.default_rng(0)
-DRAWS = 128
+DRAWS = 1024
 
 
 def mean(x, theta):
@@ -142,7 +144,7 @@ def timings(name):
     )
     model = likelihood.bind(args)
     density, differentiate = autodiff.plain(logpdf), derivative_pass(recipe_of(model, 1, "mc"))
-    p, address = len(theta), _abi.address
+    p, address, offset, chunk = len(theta), _abi.address, _abi.offset, Layout(len(theta), size, 1).chunk
 
     @njit(error_model="numpy", fastmath={"contract", "nsz"})
     def values(draws, theta, args):
@@ -153,10 +155,11 @@ def timings(name):
 
     @njit(error_model="numpy", fastmath={"contract", "nsz"})
     def scores(draws, theta, args, results):
-        memory = carray(address(draws), draws.shape)  # as in a block: nobody counts references to draws
-        differentiate(address(theta), args, memory, address(results), DRAWS, len(draws), True)
+        for i in range(0, len(draws), chunk):  # as in a block: a chunk at a time, its draws counted by nobody
+            memory = carray(offset(address(draws), i * size), (chunk, size))
+            differentiate(address(theta), args, memory, address(results), chunk, chunk, True)
 
-    draws, results = normals(DRAWS, size), np.empty(DRAWS * (p + 1))
+    draws, results = normals(DRAWS, size), np.empty(chunk * (p + 1))
     if logpdf is logistic:
         draws = (draws > 0).astype(float)
     runs = (values, draws, theta, model.args), (scores, draws, theta, model.args, results)
@@ -177,6 +180,11 @@ class ScoreByParameters:
         return self.score
 
     track_nanoseconds.unit = "ns"
+
+    def track_times_jax(self, name):
+        return many_parameters_jax.nanoseconds(name) / self.score
+
+    track_times_jax.unit = "times as fast as JAX"
 
     def track_ratio(self, name):
         return self.score / self.plain
