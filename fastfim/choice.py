@@ -206,7 +206,7 @@ def _pilot(job: Job, options: Options, given: Resources) -> tuple[Job, Pilot]:
     Those are stretched into the tails, and also show what independent draws would do. Coefficients from 4,096 of the
     latter leave the tails to chance: with them, intervals of a Gompertz distribution covered 87 in place of 95 %.
     """
-    draws = pilot_draws(options.draws or options.max_draws)
+    draws = pilot_draws(options.draws or options.max_draws, job.layout.words_a_draw)
     weighed = options.estimator == "auto" or ESTIMATORS[options.estimator].needs_pilot
     run = replace(job, sampling="rqmc" if options.sampling == "auto" else options.sampling)
     if options.sampling == "rqmc" or (options.sampling == "mc" and not weighed):

@@ -23,6 +23,8 @@ Array = NDArray[np.float64]
 
 #: Streams of a pilot, draws of each, and the share of a budget that it may take.
 PILOT_STREAMS, PILOT_DRAWS, LARGEST_SHARE = 16, 256, 0.25
+#: Memory that it fills at most, in words of 8 bytes, if that leaves each stream as many draws as this.
+PILOT_WORDS, LEAST_DRAWS = 2**24, 16
 #: Index of the first stream that the pilot draws from; the run's begin at 0.
 FIRST_STREAM = 2**31
 #: Memory that is filled at once, at most, in words of 8 bytes; draws that are kept in any case.
@@ -98,12 +100,12 @@ class Pilot:
         return Pilot(self.scores[..., draws], hessians, self.weights[draws], max(1, self.streams // 2))
 
 
-def pilot_draws(budget: int | None) -> int:
+def pilot_draws(budget: int | None, words_a_draw: int = 1) -> int:
     """Draws of each stream of a pilot: a power of two, as quasi-Monte Carlo likes it."""
-    if budget is None:
-        return PILOT_DRAWS
-    affordable = max(1, int(LARGEST_SHARE * budget) // PILOT_STREAMS)
-    return min(PILOT_DRAWS, 1 << (affordable.bit_length() - 1))
+    most = min(PILOT_DRAWS, max(LEAST_DRAWS, PILOT_WORDS // (PILOT_STREAMS * words_a_draw)))
+    if budget is not None:
+        most = min(most, max(1, int(LARGEST_SHARE * budget) // PILOT_STREAMS))
+    return 1 << (most.bit_length() - 1)
 
 
 class OutOfTimeError(Exception):

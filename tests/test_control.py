@@ -103,6 +103,7 @@ def test_the_pilot_counts():
     result = estimate("norm", (0.0, 1.0), draws=10_000, estimator="bartlett", sampling="mc", rng=0)
     assert 10_000 <= result.draws < 10_000 + 64
     assert [pilot_draws(budget) for budget in (None, 10**6, 10_000, 100, 1)] == [256, 256, 128, 1, 1]
+    assert [pilot_draws(None, p * p // 2) for p in (60, 100, 200, 1000)] == [256, 128, 32, 16]  # Hessians
     assert estimate("norm", (0.0, 1.0), draws=64, estimator="bartlett", rng=0).draws >= 64
 
 
