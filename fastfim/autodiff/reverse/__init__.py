@@ -11,11 +11,12 @@ of all parameters.  In matrix terms the notes are a triangular matrix, and readi
 transpose.  Source: Griewank and Walther, *Evaluating Derivatives* (2008), chapters 3 and 4.
 
 The notes are a *tape*, one for each evaluation, so that loops, branches and early returns need no treatment: what was
-executed was noted.  `taped` holds the numbers that write it, `sweep` reads it.  Two things keep it short.
+executed was noted.  `taped` holds the numbers that write it, `sweep` reads it.  One tape may serve many draws at once
+(see `tape`): its adjoints are rows, and what is the same for all draws is noted once.  Two things keep it short.
 
 - A function of one number moves in proportion to it.  Its result refers to the same place on the tape with another
   scale, and nothing is noted: ``log(theta[0])`` and ``2 * z`` cost what they cost without derivatives.
-- A sum, a dot product, or a loop that adds up, is one note with many operands (see `reductions` and `accumulate`).
+- A sum, a dot product, or a loop that adds up, is one note with many operands (see `accumulate` and `products`).
 """
 
 from fastfim.autodiff.reverse.recording import end, reader, recorder, room, value_store
