@@ -42,7 +42,7 @@ def assert_same(function, draws, theta, rtol):
 
 
 #: Lines with arrays of truth values, or where draws may diverge while arrays are alive: draws go one by one.
-ONE_BY_ONE = {"choices", "compare", "logsumexp", "max"}
+ONE_BY_ONE = {"compare", "logsumexp"}
 GROUPS = [
     pytest.param(names[k : k + TOGETHER], lines, marks=pytest.mark.long if lines is LARGE else ())
     for lines in (MATH, NUMPY, SPECIAL, LARGE, VECTORS)
@@ -73,7 +73,7 @@ PROGRAMS = [*test_linear_algebra.PROGRAMS, *test_programs.PROGRAMS]
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda f: f.__name__)
 def test_program(program):
-    if program.__name__ in ("reductions", "conditional_arrays"):  # where draws may diverge while arrays are alive
+    if program.__name__ in ("conditional_arrays", "arrays_of_numbers_that_change_in_a_loop"):  # draws go one by one
         assert compiled_tile(program, 3, scalar=False) is None
     else:
         assert_same(program, np.outer(SCALES, X), np.array([1.25, 1.5, 0.8]), 1e-11)
