@@ -36,6 +36,7 @@ from fastfim.estimators import ESTIMATORS, Sums
 from fastfim.judging import Look, judge
 from fastfim.kernels import Block, Job, run_streams
 from fastfim.options import Options
+from fastfim.tails import INFINITE_VARIANCE
 
 LIKELIHOODS = {**catalogue, **SCALAR_MODELS, **VECTOR_MODELS}
 TABLE = CASES | MODEL_CASES
@@ -44,8 +45,8 @@ STREAMS = 32
 LAW = stats.t(STREAMS - 1)
 QUANTILE = stopping.critical_value(0.95, STREAMS)
 ROUNDING = 1e-10
-#: Runs simulated in one call.
-TOGETHER = 100
+#: Runs simulated in one call, and those of them whose pilots say whether tails matter.
+TOGETHER, TRIED = 100, 8
 #: Draws a stream at which a tolerance-stopped run is as likely to stop as not.
 DECISIVE = 512
 #: Coverage of 95 % intervals that is asked for: at a fixed budget, and when stopped by tolerance.
@@ -75,7 +76,7 @@ WAYS = (*NAMED, Way("auto", "mc"), Way("auto", "rqmc"), Way("auto", "auto"))
 
 
 def needs_pilot(way: Way) -> bool:
-    """Whether the matrices depend on a pilot (others only look at one)."""
+    """Whether the matrices depend on a pilot (others only look at one, for tails)."""
     return way.estimator == "auto" or ESTIMATORS[way.estimator].needs_pilot
 
 
@@ -162,11 +163,18 @@ def rounds_of(job: Job, draws: int, streams: int = STREAMS) -> Iterator[tuple[in
         yield done, totals
 
 
-def plan_of(way: Way, job: Job, draws: int) -> tuple[Plan, Options]:
+def plan_of(way: Way, job: Job, draws: int, pilot: bool = True) -> tuple[Plan, Options]:
     """What `estimate` decides on, given ``draws`` a stream behind its pilot."""
     budget = draws * STREAMS + 4096
     options = Options.of(estimator=way.estimator, sampling=way.sampling, streams=STREAMS, rng=job.seed, draws=budget)
-    return plan_for(job, options) if needs_pilot(way) else Plan(job, way.estimator), options
+    job = replace(job, sampling="mc" if way.sampling == "auto" else way.sampling)
+    return plan_for(job, options) if pilot else Plan(job, way.estimator), options
+
+
+def tails_may_wait(way: Way, job: Job, seeds: Iterable[int], draws: int) -> bool:
+    """Whether pilots find tails so heavy that a run might wait for the check of them."""
+    plans = (plan_of(way, replace(job, seed=seed), draws)[0] for seed in seeds)
+    return any(plan.tails is not None and plan.tails.shape.max() > 0.5 * INFINITE_VARIANCE for plan in plans)
 
 
 def looks_of(name: str, case: Any, seed: int, ways: Iterable[Way], draws: int) -> dict[Way, list[Look]]:
@@ -175,12 +183,12 @@ def looks_of(name: str, case: Any, seed: int, ways: Iterable[Way], draws: int) -
     for sampling in ("mc", "rqmc"):
         rounds = rounds_of(replace(job, sampling=sampling), draws)
         sums[sampling] = [Sums.unpack(totals, job.p, done) for done, totals in rounds]
-    return {way: looks_by(way, job, sums, draws) for way in ways}
+    return {way: looks_by(way, job, sums, draws, needs_pilot(way)) for way in ways}
 
 
-def looks_by(way: Way, job: Job, sums: dict[str, list[Sums]], draws: int) -> list[Look]:
-    """What one way makes of the sums after each round, by sampling."""
-    plan, options = plan_of(way, replace(job, sampling="mc" if way.sampling == "auto" else way.sampling), draws)
+def looks_by(way: Way, job: Job, sums: dict[str, list[Sums]], draws: int, pilot: bool = True) -> list[Look]:
+    """What one way makes of the sums after each round, by sampling; without a pilot, no tails are looked at."""
+    plan, options = plan_of(way, job, draws, pilot)
     looks: list[Look] = []
     for s in sums[plan.job.sampling]:
         looks.append(judge(s, options, plan, looks[-1] if looks else None, None))
@@ -216,8 +224,8 @@ def simulate_together(name: str, case: Any, seeds: Sequence[int], ways: tuple[Wa
         sampling: list(rounds_of(replace(job, sampling=sampling), draws, count * STREAMS))
         for sampling in ({"mc", "rqmc"} if any(map(needs_pilot, ways)) else {way.sampling for way in ways})
     }
-    without = tuple(way for way in ways if not needs_pilot(way))
-    with_pilot = tuple(way for way in ways if needs_pilot(way))
+    with_pilot = tuple(way for way in ways if needs_pilot(way) or tails_may_wait(way, job, seeds[:TRIED], draws))
+    without = tuple(way for way in ways if way not in with_pilot)
     found = {way: _runs_without_pilot(way, totals[way.sampling], exact, count) for way in without}
     figures, by_run = figures_for(exact), {way: [] for way in with_pilot}
     for k, seed in enumerate(seeds if with_pilot else ()):
@@ -239,7 +247,7 @@ def _runs_without_pilot(way: Way, rounds: list[tuple[int, np.ndarray]], exact: n
         spread = estimators.standard_error(matrices, scale)
         error = ((matrices.mean(axis=1) - exact) / truth)[:, *upper]
         relative = (QUANTILE * spread / scale).max(axis=(1, 2))
-        every = np.ones(count, dtype=bool)  # nothing but a pilot casts doubt on tails
+        every = np.ones(count, dtype=bool)  # no tails cast doubt on any
         figures.append((error, (spread / truth)[:, *upper], relative, every, every))
     return Runs(tuple(done for done, _ in rounds), *map(np.array, zip(*figures, strict=True)))
 
