@@ -135,7 +135,8 @@ def _overload_log_gamma_variate(rng: Rng, shape: float) -> Any:
 
 def _combine(name: str) -> None:
     def choose(rng: Any, *args: Any, **kwargs: Any) -> Any:
-        return VARIATES[name]
+        # arrays are refused by the streams themselves, in words
+        return None if any(isinstance(a, types.ArrayCompatible) for a in (*args, *kwargs.values())) else VARIATES[name]
 
     choose.__signature__ = inspect.signature(VARIATES[name])  # type: ignore[attr-defined]
     overload_method(TileStream, name, jit_options=_ACTIVE)(choose)

@@ -38,8 +38,8 @@ STEP, TOWARDS_END, HALVINGS = 0.03, 0.1, 30
 EVALUATIONS, LEAST_DRAWS = 2**14, 512
 #: Pieces that draws fall into where there is a deadline to look at, or several threads.
 PIECES = 16
-#: Rough draws are counted from this error on, relative to sqrt(I_ii I_jj). This share of them is no accident if they are
-#: more than a few: a step may be too long for a smooth draw far out in the tails.
+#: Rough draws are counted from this error on, relative to sqrt(I_ii I_jj). This share of them is no accident if they
+#: are more than a few: a step may be too long for a smooth draw far out in the tails.
 VISIBLE, SHARE, FEW = 1e-3, 1e-3, 4
 
 
