@@ -13,6 +13,7 @@ import warnings
 import numpy as np
 
 import fastfim
+from fastfim import stopping
 
 from .models import MODELS
 from .peers import RATES
@@ -35,9 +36,8 @@ def seconds_to(name, goal, seed=1):
     best = min(results, key=lambda result: result.elapsed)
     if best.converged:
         return best.elapsed, False
-    # the error falls as it did over the last rounds that doubled the draws
-    a, b = best.history[-3], best.history[-2]
-    rate = np.log(a.relative_error / b.relative_error) / np.log(b.draws / a.draws)
+    # the error falls as it did over the last rounds
+    rate = stopping.rate([(round.draws, round.relative_error) for round in best.history])
     return best.elapsed * (best.relative_error / goal) ** (1 / rate), True
 
 

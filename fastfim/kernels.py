@@ -401,14 +401,20 @@ def recipe_of(model: BoundLikelihood, order: int, sampling: str) -> Recipe:
 
 
 def compile_for(model: BoundLikelihood, order: int, sampling: str = "mc") -> Callable[..., None]:
-    """Compile (or recall) the block of a likelihood.
+    """Compile (or recall) the block of a likelihood; threads that want the same wait for the one that does it.
 
     Raises
     ------
     LikelihoodError
         On the user's own file and line.
     """
-    return _compiled(recipe_of(model, order, sampling))
+    recipe = recipe_of(model, order, sampling)
+    with _compiling:
+        return _compiled(recipe)
+
+
+#: Held while code is compiled or linked, which imports Numba: two threads importing it at once deadlock.
+_compiling = threading.RLock()
 
 
 @lru_cache(maxsize=256)

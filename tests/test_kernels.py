@@ -1,5 +1,6 @@
 """The block of work against its slow twins: the user's own functions uncompiled, and NumPy over single draws."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from math import exp, lgamma, log
 
@@ -9,7 +10,7 @@ import pytest
 from naive import naive_score
 from oracles import CASES
 
-from fastfim import Likelihood, positive
+from fastfim import Likelihood, kernels, positive
 from fastfim.catalogue import catalogue
 from fastfim.kernels import Block, Chunk, Job, chunks_of, compile_for, derivatives_at, run_block
 
@@ -344,3 +345,21 @@ def test_with_derivatives_by_hand_densities_are_looked_at_in_the_first_chunk():
     densities = collected(job, size)[1]
     assert run_block(job, Block(0, 0, size))[-1] == np.count_nonzero(np.isinf(densities[:chunk]))
     assert 0.4 < np.isinf(densities[chunk:]).mean() < 0.6  # single draws have them all
+
+
+def test_threads_compile_once(monkeypatch):
+    fetched, fetch = [], kernels.store.fetch
+
+    def counted(depends_on, make):
+        fetched.append(depends_on)
+        return fetch(depends_on, make)
+
+    monkeypatch.setattr(kernels.store, "fetch", counted)
+    normal = Likelihood(
+        lambda rng, theta: rng.normal(theta[0], 1.0), lambda x, theta: -((x - theta[0]) ** 2), parameters=("m",)
+    )
+    model = normal.bind()
+    with ThreadPoolExecutor(4) as pool:
+        compiled = list(pool.map(lambda order: compile_for(model, order), [1] * 4))
+    assert len(set(map(id, compiled))) == 1
+    assert fetched.count(kernels.recipe_of(model, 1, "mc").depends_on) == 1
