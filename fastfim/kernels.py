@@ -104,23 +104,23 @@ class Layout:
 
     def workspace(self, blocks: int = 1) -> NDArray[np.float64]:
         """A ``work`` yet to be filled, one row a block."""
-        return streams.aligned_zeros(blocks * self.chunk * self.words_a_draw).reshape(blocks, -1)
+        return streams.aligned_empty(blocks * self.chunk * self.words_a_draw).reshape(blocks, -1)
 
     def read(self, work: NDArray[np.float64], count: int) -> Chunk:
-        """Copy the first ``count`` draws of the chunk that each block left in its row of ``work``."""
+        """Views of the first ``count`` draws of the chunk that each block left in its row of ``work``."""
         blocks, chunk = len(work), self.chunk
         ends = np.cumsum([self.size, 1, self.p, self.rows - self.p, self.weighted]) * chunk
         draws, logpdf, scores, hessians, weights, _ = np.split(work, ends, axis=1)
 
         def by_draw(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-            return rows.reshape(blocks, -1, chunk)[:, :, :count].copy().transpose(0, 2, 1)
+            return rows.reshape(blocks, -1, chunk)[:, :, :count].transpose(0, 2, 1)
 
         return Chunk(
-            draws.reshape(blocks, chunk, self.size)[:, :count].copy(),
-            logpdf[:, :count].copy(),
+            draws.reshape(blocks, chunk, self.size)[:, :count],
+            logpdf[:, :count],
             by_draw(scores),
             by_draw(hessians) if self.order == 2 else None,
-            weights[:, :count].copy() if self.weighted else np.ones((blocks, count)),
+            weights[:, :count] if self.weighted else np.ones((blocks, count)),
         )
 
 
@@ -240,9 +240,9 @@ def run_streams(job: Job, block: Block) -> NDArray[np.float64]:
 def chunks_of(job: Job, block: Block) -> Iterator[Chunk]:
     """The draws of a block of one stream one by one, a chunk at a time."""
     layout, seeds, source = job.layout, _seeds(job, block), calls.BEGIN
-    state, work = streams.new_state(job.sampling), layout.workspace()
+    state = streams.new_state(job.sampling)
     for done in range(0, block.size, layout.chunk):
-        count = min(layout.chunk, block.size - done)
+        count, work = min(layout.chunk, block.size - done), layout.workspace()
         _call(job, layout, state, seeds, count, work, np.zeros(layout.sums), source)
         source = calls.GO_ON
         yield layout.read(work, count)[0]
@@ -293,7 +293,11 @@ def differentiated(job: Job, draws: NDArray[np.float64]) -> Chunk:
     # a stream is opened, though nothing is taken from it
     state = _scratch("mc" if job.sampling == GIVEN else job.sampling)
     _call(job, layout, state, np.zeros((1, 1)), len(draws), work, sums, calls.GIVEN)
-    return layout.read(work, len(draws))
+    found = layout.read(work, len(draws))
+    # copies, so that memory full of the same draws is free for the next
+    hessians = None if found.hessians is None else found.hessians.copy("K")
+    given, weights = np.broadcast_to(draws, found.draws.shape), np.ones(found.weights.shape)
+    return Chunk(given, found.logpdf.copy(), found.scores.copy("K"), hessians, weights)
 
 
 _used = threading.local()

@@ -36,8 +36,8 @@ Array = NDArray[np.float64]
 STEP, TOWARDS_END, HALVINGS = 0.03, 0.1, 30
 #: Evaluations of a draw that the secants may cost, and draws that are looked at in any case.
 EVALUATIONS, LEAST_DRAWS = 2**14, 512
-#: Pieces that draws fall into where there is a deadline to look at, or several threads.
-PIECES = 16
+#: Pieces that draws fall into where there is a deadline to look at, or several threads, or memory would be cold.
+PIECES, WORDS_IN_CACHE = 16, 2**17
 #: Rough draws are counted from this error on, relative to sqrt(I_ii I_jj). This share of them is no accident if they
 #: are more than a few: a step may be too long for a smooth draw far out in the tails.
 VISIBLE, SHARE, FEW = 1e-3, 1e-3, 4
@@ -133,7 +133,8 @@ def _secants(
     parts: list[Chunk] = []
     workers, cuts = given.workers.ours, np.arange(PIECES + 1) * len(draws) // PIECES
     for begin, end in spans(PIECES, PIECES, given.deadline):
-        share = workers.share(end - begin, len(points) * len(draws) // PIECES * job.work)
+        words = len(points) * len(draws) // PIECES * job.work
+        share = max(1, min(workers.share(end - begin, words), WORDS_IN_CACHE // max(1, words)))
         pieces = [draws[cuts[k] : cuts[min(k + share, end)]] for k in range(begin, end, share)]
         parts += workers(partial(differentiated, beyond), pieces)
     scores = np.concatenate([np.swapaxes(part.scores, 1, 2) for part in parts], axis=2)

@@ -47,7 +47,7 @@ from importlib import import_module
 from typing import Any
 
 from .directions import DIMENSIONS
-from .states import SEED_WORDS, WORDS, Stretch, aligned_zeros, initial_state, new_state, seeds
+from .states import SEED_WORDS, WORDS, Stretch, aligned_empty, initial_state, new_state, seeds
 
 _COMPILED = ("VARIATES", "Stream", "beginner", "close_stream", "draw_weight", "next_point", "opener")
 
@@ -58,7 +58,7 @@ __all__ = [
     "WORDS",
     "Stream",
     "Stretch",
-    "aligned_zeros",
+    "aligned_empty",
     "beginner",
     "close_stream",
     "draw_weight",

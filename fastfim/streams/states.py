@@ -157,16 +157,16 @@ def initial_state(
 def new_state(kind: str) -> NDArray[np.float64]:
     """Memory for the state of any stream of this kind; a seed is still to come."""
     check_kind(kind)
-    if kind == "mc":
-        return aligned_zeros(WORDS)
-    state = aligned_zeros(POINT_WORDS)
-    state[DIRECTIONS_AT:COLUMNS_AT] = _packed_directions()
+    state = aligned_empty(WORDS if kind == "mc" else POINT_WORDS)
+    state[:] = 0.0
+    if kind != "mc":
+        state[DIRECTIONS_AT:COLUMNS_AT] = _packed_directions()
     return state
 
 
-def aligned_zeros(words: int) -> NDArray[np.float64]:
-    """Zeros that begin where a line of the cache does: no vector of a buffer then lies in two, which costs twice."""
-    memory = np.zeros(words + _LINE)
+def aligned_empty(words: int) -> NDArray[np.float64]:
+    """Memory that begins where a line of the cache does: no vector of a buffer then lies in two, which costs twice."""
+    memory = np.empty(words + _LINE)
     first = -(memory.ctypes.data // memory.itemsize) % _LINE
     return memory[first : first + words]
 
