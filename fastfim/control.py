@@ -78,7 +78,7 @@ class ControlVariates:
     def of_draws(self, pilot: Pilot) -> Array:
         """What each single draw says of each entry, shape (E, draws)."""
         controls, target = _controls(pilot), _target(pilot)
-        if self.indices.shape[1] == controls.shape[-2]:
+        if _all_in_order(self.indices):
             return target - _combined(self.values, controls)
         return target - sum(self.values[..., k, None] * controls[..., few, :] for k, few in enumerate(self.indices.T))
 
@@ -103,9 +103,11 @@ def fit(pilot: Pilot, sampling: str, wide: bool = True) -> ControlVariates:
     target = _target(pilot)
     response, scales = _standardized(target, _norms(target), factors)
     indices = _indices(pilot, wide)
-    solve = _regress if indices.shape[1] == design.shape[-2] else _regress_each
-    values = solve(design, response, indices) * scales[..., :, None] / lengths[..., indices]
-    return ControlVariates(indices, values)
+    if _all_in_order(indices):
+        solution = _regress(design, response)
+    else:
+        solution = _regress_each(design, response, indices)
+    return ControlVariates(indices, solution * scales[..., :, None] / lengths[..., indices])
 
 
 # ---------------------------------------------------------------- the least-squares problem
@@ -119,6 +121,11 @@ def _indices(pilot: Pilot, wide: bool) -> NDArray[np.intp]:
     if wide:
         return np.tile(np.arange(pilot.p + entries), (entries, 1))
     return np.stack([rows, columns, pilot.p + np.arange(entries)], axis=1)
+
+
+def _all_in_order(indices: NDArray[np.intp]) -> bool:
+    """Whether every entry has the controls as they come."""
+    return bool((indices == np.arange(indices.shape[1])).all())
 
 
 def _controls(pilot: Pilot) -> Array:
@@ -156,7 +163,7 @@ def _standardized(rows: Array, sizes: Array, factors: Array) -> tuple[Array, Arr
     return centred, lengths
 
 
-def _regress(design: Array, response: Array, indices: NDArray[np.intp]) -> Array:
+def _regress(design: Array, response: Array) -> Array:
     """Every response on all rows of the design: shape (responses, controls)."""
     inverse = _inverse(_inner(design, design))
     solution = _inner(response, design) @ inverse

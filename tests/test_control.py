@@ -163,6 +163,24 @@ def test_scores_alone_are_controls_where_there_are_no_hessians():
     assert controlled[0, 0, 0] == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("p", [1, 2, 3])
+def test_each_entry_of_scores_alone_is_regressed_on_its_own_two(p):
+    """Correlated, skewed scores: residuals are those of least squares on s_i and s_j, in draws and in sums alike."""
+    rng = np.random.default_rng(p)
+    scores = (rng.exponential(size=(4000, p)) - 1.0) @ (np.eye(p) + 0.5 * np.tri(p))
+    pilot = Pilot(scores.T, None, np.ones(len(scores)))
+    found = fit(pilot, "mc")
+    values = found.of_draws(pilot)
+    single = Sums(1, scores, scores[:, :, None] * scores[:, None, :])
+    rows, columns = np.triu_indices(p)
+    np.testing.assert_allclose(values.T, found.replicates(single)[:, rows, columns], atol=1e-12)
+    for value, i, j in zip(values, rows, columns, strict=True):
+        design = np.column_stack([np.ones(len(scores)), scores[:, [i, j]]])
+        product = scores[:, i] * scores[:, j]
+        best = product - design @ np.linalg.lstsq(design, product, rcond=None)[0]
+        assert value.std() <= best.std() * (1 + 1e-9)
+
+
 def test_more_parameters_than_hessians_are_compiled_for():
     """25 exponential means under auto: |z| of 325 entries; one beyond 7 (t, 31) has probability 1e-5."""
 
