@@ -38,7 +38,7 @@ from .pilot import PILOT_DRAWS, OutOfTimeError, Pilot, draw_pilot, pilot_draws
 from .preview import Preview
 from .result import Check
 from .tails import Tails
-from .workers import Resources
+from .workers import UNHURRIED, Resources
 
 #: Parameters up to which ``"auto"`` compiles Hessians; beyond, they take more seconds to compile than they save.
 HESSIAN_UP_TO = 20
@@ -61,7 +61,6 @@ EXACT = 1e-20
 COMPILATION = 2.0**20
 #: Budgets below this leave nothing for a pilot.
 LEAST_BUDGET = 2048
-ALONE = Resources()
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ class Plan:
     sound: bool = True
 
 
-def plan_for(job: Job, options: Options, given: Resources = ALONE, points: int = 1) -> Plan:
+def plan_for(job: Job, options: Options, given: Resources = UNHURRIED, points: int = 1) -> Plan:
     """Decide how to estimate, at so many points together; past the deadline with what is known by then.
 
     Raises

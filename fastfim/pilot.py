@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .diagnosis import raise_for
 from .estimators import symmetric, triangle
 from .kernels import Block, Chunk, Job, draws_of
-from .workers import Resources
+from .workers import UNHURRIED, Resources
 
 Array = NDArray[np.float64]
 
@@ -140,7 +140,7 @@ def spans(count: int, together: int, deadline: float) -> Iterator[tuple[int, int
         done += most
 
 
-def draw_pilot(job: Job, draws: int, given: Resources = Resources()) -> Pilot:  # noqa: B008 - immutable
+def draw_pilot(job: Job, draws: int, given: Resources = UNHURRIED) -> Pilot:
     """Draw and differentiate, no further than to the deadline.
 
     Raises

@@ -28,7 +28,7 @@ from .errors import ParameterError
 from .estimators import symmetric
 from .kernels import Chunk, Job, differentiated
 from .pilot import WORDS_TOGETHER, Pilot, spans
-from .workers import Resources
+from .workers import UNHURRIED, Resources
 
 Array = NDArray[np.float64]
 
@@ -70,7 +70,7 @@ class Smoothness:
         return not self.outside.any()
 
 
-def look(job: Job, pilot: Pilot, given: Resources = Resources()) -> Smoothness:  # noqa: B008 - immutable
+def look(job: Job, pilot: Pilot, given: Resources = UNHURRIED) -> Smoothness:
     """Compare Hessians of the pilot's draws with secants of their scores.
 
     Raises

@@ -87,6 +87,10 @@ class Resources(NamedTuple):
     workers: Workers = Workers(1)
 
 
+#: All the time there is, and the calling thread.
+UNHURRIED = Resources()
+
+
 @contextmanager
 def mapper(workers: Any) -> Iterator[Workers]:
     """Give a map over as many threads as asked for, or over what the user brought.
