@@ -29,7 +29,7 @@ def random_sums(seed, streams=5, draws=7, p=3):
 
 
 def ring(sums):
-    """Definition: mean of Y_k minus the mean of s_k s_(k+1)^T, made symmetric, the last stream followed by the first."""
+    """Definition: mean of Y_k minus that of s_k s_(k+1)^T, made symmetric; the last stream is followed by the first."""
     means = sums.score / sums.draws
     pairs = [np.outer(means[k - 1], means[k]) for k in range(len(means))]
     return (sums.outer / sums.draws).mean(axis=0) - np.mean([(pair + pair.T) / 2 for pair in pairs], axis=0)
