@@ -225,7 +225,8 @@ class InPlace(ArrayFunction):
             return None
         a, b = args
         fits = isinstance(a, types.Array) and isinstance(a.dtype, Active) and None not in map(dimensions, args)
-        fits = fits and (dimensions(b) or 0) <= a.ndim and self.formula.dtype((a, b)) is not None
+        made = self.formula.dtype((a, b)) if fits and (dimensions(b) or 0) <= a.ndim else None
+        fits = made is not None and joint((made, a.dtype)) == a.dtype
         return a(a, scalar_operand(b)) if fits else None
 
     def lower(self, context: Any, builder: Any, sig: Any, args: Any) -> Any:

@@ -184,5 +184,7 @@ def mask_to_active(context: Any, builder: Any, source: Mask, target: Active, mas
 @lower_cast(Active, Active)
 def active_to_active(context: Any, builder: Any, source: Active, target: Active, number: Any) -> Any:
     """One kind of active number where another is wanted."""
+    if target.plain and not source.plain:
+        raise NotImplementedError(f"{source} as {target} would lose its derivatives")
     e = Emitter(context, builder)
     return number if source == target else target.converted(e, source.unpack(e, number)).pack(e)

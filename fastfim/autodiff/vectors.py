@@ -388,7 +388,7 @@ def plain_view(a: Any, dtype: Any) -> Any:
 
 
 def converted(value: Any, dtype: Any) -> None:
-    """A new array of floats as one of active numbers; anything else as it is."""
+    """A new array of plain numbers as one of active numbers; anything else as it is."""
 
 
 @overload(converted, jit_options=UNBOXED)
@@ -404,7 +404,9 @@ def convert(value: Any, dtype: Any) -> Any:
     def as_it_is(value: Any, dtype: Any) -> Any:
         return value
 
-    return elements if isinstance(value, types.Array) and isinstance(value.dtype, types.Float) else as_it_is
+    kind = value.dtype if isinstance(value, types.Array) else None
+    of_draws = isinstance(kind, Active) and kind.plain and kind != dtype.dtype
+    return elements if isinstance(kind, types.Float) or of_draws else as_it_is
 
 
 @overload(operator.setitem, jit_options=UNBOXED)

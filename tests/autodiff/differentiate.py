@@ -10,6 +10,7 @@ from numba.extending import intrinsic
 
 from fastfim import _abi, _jit, autodiff
 from fastfim.autodiff import (
+    Dual,
     Theta,
     active,
     reverse,
@@ -176,3 +177,28 @@ def differentiate_on_a_tile(function, x, theta):
     values, gradients = evaluate(np.repeat(np.array(x)[:, None], TILE, axis=1), theta)
     np.testing.assert_array_equal(gradients, gradients[:1].repeat(TILE, axis=0))
     return Derivatives(values[-1], gradients[-1], None)
+
+
+def differentiate_forward_on_a_tile(function, x, theta, order=2):
+    """All derivatives of equal draws side by side in forward mode, or where that cannot be, of one draw."""
+    theta = np.array(theta, dtype=float)
+    p, rows = len(theta), len(theta) * (1 + (len(theta) + 1) * (order == 2) // 2)
+    form = tiles.tile_form(function, Theta(Dual(p, order, draws=TILE), p), scalar=False, kinds=())
+    if form is None:
+        return differentiate(function, x, theta, order)
+    attempt, with_seeds, store = tiles.attempt(form), seeds(p, p, order, draws=TILE), tiles.store_tile
+    vector, read_only = tiles.vector_tile_of(TILE), _abi.read_only
+    draw = _jit.inner(lambda d: read_only(vector(pointer(d[0]), len(d))))
+
+    @njit(no_cfunc_wrapper=True)
+    def evaluate(draws, theta, values, derivatives):
+        done, d = attempt(draw(draws), with_seeds(pointer(theta), 0), ())
+        if done:
+            store(d, pointer(values), pointer(derivatives[0]), TILE)
+        return done
+
+    values, derivatives = np.full(TILE, np.nan), np.full((rows, TILE), np.nan)
+    assert evaluate(np.repeat(np.array(x, dtype=float)[:, None], TILE, axis=1), theta, values, derivatives)
+    np.testing.assert_array_equal(derivatives, derivatives[:, :1].repeat(TILE, axis=1))
+    gradient, packed = np.split(derivatives[:, -1], [p])
+    return Derivatives(values[-1], gradient, unpacked(packed, p) if order == 2 else None)

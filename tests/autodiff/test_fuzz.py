@@ -13,11 +13,18 @@ from .differentiate import (
     differentiate,
     differentiate_backwards,
     differentiate_by_columns,
+    differentiate_forward_on_a_tile,
     differentiate_on_a_tile,
 )
 
-#: Forward mode, and reverse mode to first order, of one draw and several, and to second.
-MODES = differentiate, differentiate_backwards, differentiate_on_a_tile, differentiate_by_columns
+#: Forward mode, of one draw and several, and reverse mode: to first order, of one draw and several, and to second.
+MODES = (
+    differentiate,
+    differentiate_forward_on_a_tile,
+    differentiate_backwards,
+    differentiate_on_a_tile,
+    differentiate_by_columns,
+)
 #: No element is a number that programs contain: where two are equal, `max` has no derivative.
 X, THETA = np.array([0.7, 1.3, 2.1]), (1.27, -0.6, 0.8)
 

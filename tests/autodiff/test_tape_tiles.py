@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 
 from . import test_linear_algebra, test_programs
-from .differentiate import TILE, compiled, compiled_tile, differentiate, differentiate_backwards
+from .differentiate import (
+    TILE,
+    compiled,
+    compiled_tile,
+    differentiate,
+    differentiate_backwards,
+    differentiate_forward_on_a_tile,
+)
 from .test_names import LARGE, MATH, NUMPY, SPECIAL, THETA, VECTORS
 
 SCALES = np.linspace(0.97, 1.01, TILE)
@@ -77,3 +84,22 @@ def test_program(program):
         assert compiled_tile(program, 3, scalar=False) is None
     else:
         assert_same(program, np.outer(SCALES, X), np.array([1.25, 1.5, 0.8]), 1e-11)
+
+
+def arrays_of_data_changed_in_place(x, theta):
+    v, w, z = x * 1.0, x - 0.25, -x
+    v[1:] += theta[0]
+    w *= theta[1]
+    rest = z[:2]
+    rest -= theta[2] * x[0]
+    v -= x * 0.5
+    return v[2] * np.sum(w) - z[0] * v[1]
+
+
+def test_new_arrays_of_draws_take_derivatives_in_place():
+    """What they hold are plain numbers at first."""
+    draws, theta = np.outer(SCALES, X), np.array([1.25, 1.5, 0.8])
+    assert_same(arrays_of_data_changed_in_place, draws, theta, 1e-13)
+    together = differentiate_forward_on_a_tile(arrays_of_data_changed_in_place, X, theta)
+    for found, expected in zip(together, differentiate(arrays_of_data_changed_in_place, X, theta), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-13)
