@@ -173,9 +173,7 @@ class _Batch:
         options, open_points = self.options, np.arange(len(self.points))
         deadline = math.inf if options.time_limit is None else self.started + options.time_limit
         budget = options.budget(self.plan.spent, self.plan.job.sampling)
-        for rounds, target in enumerate(stopping.rounds(budget), start=1):
-            if rounds < stopping.ROUNDS_AT_LEAST and target != budget:
-                continue  # nobody looks at it
+        for target in stopping.rounds(budget):
             self._draw(open_points, target)
             for slab in _slabs(open_points):
                 self._judge(slab)

@@ -290,7 +290,7 @@ def _price(variance: float, rate: float, least: int, job: Job, options: Options,
         cost = (1.0 + 0.5 * job.p if job.order == 2 else 1.0) * (INVERSION if job.sampling == "rqmc" else 1.0)
     else:
         cost = BEYOND_BUDGET if least * options.streams > options.draws - spent else 1.0
-    return cost * float(max(needed, least, stopping.FIRST_ROUND << (stopping.ROUNDS_AT_LEAST - 1)))
+    return cost * float(max(needed, least, stopping.FIRST_ROUND))
 
 
 def _trusted_from(kurtosis: float) -> int:

@@ -91,7 +91,7 @@ def estimate(
         A fixed budget instead of a tolerance, rounded up to a multiple of ``streams``, or under quasi-Monte Carlo to a
         power of two a stream.
     max_draws, time_limit
-        End the run at so many draws or seconds; it is then marked as not converged. The first round (128 draws a
+        End the run at so many draws or seconds; it is then marked as not converged. The first round (256 draws a
         stream) is always completed.
     estimator
         ``"score"``: mean outer product of scores; ``"covariance"``: covariance of the score; ``"hessian"``: minus the

@@ -28,13 +28,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from functools import cache, cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Number = TypeVar("Number", np.float64, np.intp)
 
 #: Least standard error that is reported, relative to sqrt(I_ii I_jj). A smaller spread is agreement between streams,
 #: not accuracy: rounding in special functions is the same in all of them.
@@ -62,6 +63,19 @@ class Sums:
     outer: Array
     negative_hessian: Array | None = None
 
+    @cached_property
+    def squares(self) -> Array:
+        """Mean of each parameter's squared score, stream by stream (K, p)."""
+        squares: Array = np.diagonal(self.outer, axis1=-2, axis2=-1) / self.draws
+        return squares
+
+    @cached_property
+    def sizes(self) -> Array:
+        """Root mean square of each parameter's score (p,)."""
+        squares = self.squares.sum(axis=-2) / self.squares.shape[-2]
+        sizes: Array = np.sqrt(np.maximum(squares, 0.0))
+        return sizes
+
     def __sub__(self, other: Sums) -> Sums:
         """The sums over the draws that ``other`` does not have."""
         ours, theirs = self.negative_hessian, other.negative_hessian
@@ -87,9 +101,9 @@ class Sums:
         return cls(draws, values[..., :p].copy(), outer, hessian)
 
 
-def symmetric(packed: Array, p: int) -> Array:
+def symmetric(packed: NDArray[Number], p: int) -> NDArray[Number]:
     """Matrices (..., p, p) of upper triangles (..., p (p + 1) / 2) packed row by row."""
-    matrices: Array = packed[..., _places(p)]
+    matrices: NDArray[Number] = packed[..., _places(p)]
     return matrices
 
 
@@ -169,15 +183,18 @@ def scale(sums: Sums, estimator: str) -> Array:
     The diagonal is that of the outer products, which no noise makes negative; for ``covariance`` it is that of the
     estimate, since a score with a mean would widen the tolerance.
     """
-    source = replicates(sums, estimator) if estimator == "covariance" else _score(sums)
-    diagonal = np.diagonal(source, axis1=-2, axis2=-1).mean(axis=-2)
-    root = np.sqrt(np.maximum(diagonal, 0.0))
+    root = sums.sizes
+    if estimator == "covariance":
+        diagonal = np.diagonal(replicates(sums, estimator), axis1=-2, axis2=-1).mean(axis=-2)
+        root = np.sqrt(np.maximum(diagonal, 0.0))
     product: Array = root[..., :, None] * root[..., None, :]
     return product
 
 
 def standard_error(matrices: Array, scale: Array) -> Array:
     """Standard error of the mean of the replicates, with the rounding floor added in quadrature."""
-    spread = matrices.std(axis=-3, ddof=1) / np.sqrt(matrices.shape[-3])
-    error: Array = np.hypot(spread, ROUNDING_FLOOR * scale)
+    streams = matrices.shape[-3]
+    deviations = matrices - (matrices.sum(axis=-3) / streams)[..., None, :, :]  # as numpy.std, without its detours
+    variance = (deviations * deviations).sum(axis=-3) / ((streams - 1) * streams)
+    error: Array = np.hypot(np.sqrt(variance), ROUNDING_FLOOR * scale)
     return error

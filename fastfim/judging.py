@@ -48,7 +48,7 @@ class Look:
     sums, draws
         What the round came to, and the draws of all streams.
     own
-        What each round's own draws say of the diagonal: arrays (K, p).
+        What each round's own draws say of the diagonal, arrays (K, p), if single draws have been looked at.
     matrices, standard_error, scale
         One estimate a stream (K, p, p), the error of their mean and the scale of the entries (p, p).
     relative_error, variance_reduction
@@ -173,14 +173,16 @@ def judge(
     draws = sums.draws * options.streams
     settled = all(finding.verdict == "pass" for finding in findings.values())
     settled = settled and sums.draws >= (_needed(plan) or 0.0)
-    own = (() if before is None else before.own) + (_own(sums, plan, before),)
-    tail = None if plan.tails is None or plan.control is not None else tails.judge(plan.tails, own, sums.draws)
+    own, tail = () if before is None else before.own, None
+    if plan.tails is not None and plan.control is None:
+        own += (_own(sums, plan, before),)
+        tail = tails.judge(plan.tails, own, sums.draws)
     settled = settled and (tail is None or tail.state == "sound")
     history = (() if before is None else before.history) + ((draws, float(standing.relative_error)),)
     projected = float(standing.projected_draws(draws, options, plan.job.sampling, history))
     converged = bool(standing.within) and settled and plan.sound
     lost = bool(given_up(options, draws, projected, settled))
-    enough = converged and options.draws is None and len(own) >= stopping.ROUNDS_AT_LEAST
+    enough = converged and options.draws is None
     unsound = bool(confirmed) or not plan.sound or (tail is not None and tail.state == "infinite")
     return Look(
         sums=sums,

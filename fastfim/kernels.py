@@ -109,18 +109,20 @@ class Layout:
     def read(self, work: NDArray[np.float64], count: int) -> Chunk:
         """Views of the first ``count`` draws of the chunk that each block left in its row of ``work``."""
         blocks, chunk = len(work), self.chunk
-        ends = np.cumsum([self.size, 1, self.p, self.rows - self.p, self.weighted]) * chunk
-        draws, logpdf, scores, hessians, weights, _ = np.split(work, ends, axis=1)
+        logpdf = self.size * chunk
+        scores = logpdf + chunk
+        hessians = scores + self.p * chunk
+        weights = scores + self.rows * chunk
 
-        def by_draw(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-            return rows.reshape(blocks, -1, chunk)[:, :, :count].transpose(0, 2, 1)
+        def by_draw(first: int, end: int) -> NDArray[np.float64]:
+            return work[:, first:end].reshape(blocks, -1, chunk)[:, :, :count].transpose(0, 2, 1)
 
         return Chunk(
-            draws.reshape(blocks, chunk, self.size)[:, :count],
-            logpdf[:, :count],
-            by_draw(scores),
-            by_draw(hessians) if self.order == 2 else None,
-            weights[:, :count] if self.weighted else np.ones((blocks, count)),
+            work[:, :logpdf].reshape(blocks, chunk, self.size)[:, :count],
+            work[:, logpdf : logpdf + count],
+            by_draw(scores, hessians),
+            by_draw(hessians, weights) if self.order == 2 else None,
+            work[:, weights : weights + count] if self.weighted else np.ones((blocks, count)),
         )
 
 
@@ -293,11 +295,7 @@ def differentiated(job: Job, draws: NDArray[np.float64]) -> Chunk:
     # a stream is opened, though nothing is taken from it
     state = _scratch("mc" if job.sampling == GIVEN else job.sampling)
     _call(job, layout, state, np.zeros((1, 1)), len(draws), work, sums, calls.GIVEN)
-    found = layout.read(work, len(draws))
-    # copies, so that memory full of the same draws is free for the next
-    hessians = None if found.hessians is None else found.hessians.copy("K")
-    given, weights = np.broadcast_to(draws, found.draws.shape), np.ones(found.weights.shape)
-    return Chunk(given, found.logpdf.copy(), found.scores.copy("K"), hessians, weights)
+    return replace(layout.read(work, len(draws)), weights=np.ones((len(job.theta), len(draws))))
 
 
 _used = threading.local()

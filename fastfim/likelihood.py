@@ -68,6 +68,9 @@ real = Interval(-math.inf, math.inf)
 positive = Interval(0.0, math.inf)
 unit_interval = Interval(0.0, 1.0)
 
+#: What a user may give as a function.
+ROLES = ("sample", "logpdf", "score", "hessian", "prepare")
+
 Names = Sequence[str] | Callable[..., Sequence[str]]
 
 
@@ -171,6 +174,7 @@ class Likelihood:
             raise OptionError(f"name must be a string; got {name!r}")
         self.sample, self.logpdf, self.prepare, self.score, self.hessian = sample, logpdf, prepare, score, hessian
         self.constraint = constraint
+        self._takes = {role: _positional(function) for role in ROLES if (function := getattr(self, role)) is not None}
         self.parameters = parameters if callable(parameters) else _check_names(parameters)
         self.domain = domain if callable(domain) else _check_domain(domain, self.parameters)
         self.name = name or str(getattr(logpdf, "__name__", "likelihood"))
@@ -189,7 +193,7 @@ class Likelihood:
             fit the functions' signatures; ``wrt`` holds something that is no parameter.
         """
         constants = _constants(args)
-        for role in ("sample", "logpdf", "score", "hessian", "prepare"):
+        for role in self._takes:
             self._check_count(role, len(constants))
         names = self.parameters
         if callable(names):
@@ -203,16 +207,13 @@ class Likelihood:
         return BoundLikelihood(self, constants, names, _check_domain(domain, names), int(size), _check_wrt(wrt, names))
 
     def _check_count(self, role: str, count: int) -> None:
-        function = getattr(self, role)
-        if function is None:
-            return
         leading = {"sample": 2 if self.scalar else 3, "logpdf": 2, "prepare": 1}.get(role, 3)
         given = leading + count + (self.prepare is not None and role != "prepare")
-        least, most = _positional(function)
+        least, most = self._takes[role]
         if not least <= given <= most:
             raise OptionError(
                 f"args has {count} constants, so {role} would be called with {given} arguments, "
-                f"but {_described(function)} takes {least if least == most else f'{least} to {most}'}"
+                f"but {_described(getattr(self, role))} takes {least if least == most else f'{least} to {most}'}"
             )
 
 

@@ -18,15 +18,15 @@ identity fails too, and no estimator is right.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ParameterError
 from .estimators import symmetric
-from .kernels import Chunk, Job, differentiated
+from .kernels import Job, differentiated
 from .pilot import WORDS_TOGETHER, Pilot, spans
 from .workers import UNHURRIED, Resources
 
@@ -37,7 +37,7 @@ STEP, TOWARDS_END, HALVINGS = 0.03, 0.1, 30
 #: Evaluations of a draw that the secants may cost, and draws that are looked at in any case.
 EVALUATIONS, LEAST_DRAWS = 2**14, 512
 #: Pieces that draws fall into where there is a deadline to look at, or several threads, or memory would be cold.
-PIECES, WORDS_IN_CACHE = 16, 2**17
+PIECES, WORDS_IN_CACHE = 16, 2**18
 #: Rough draws are counted from this error on, relative to sqrt(I_ii I_jj). This share of them is no accident if they
 #: are more than a few: a step may be too long for a smooth draw far out in the tails.
 VISIBLE, SHARE, FEW = 1e-3, 1e-3, 4
@@ -80,28 +80,72 @@ def look(job: Job, pilot: Pilot, given: Resources = UNHURRIED) -> Smoothness:
     """
     assert pilot.hessians is not None
     assert pilot.samples is not None
-    p = job.p
-    draws = pilot.samples[: max(LEAST_DRAWS, EVALUATIONS // (4 * p))]
-    hessians = np.moveaxis(symmetric(pilot.hessians[:, : len(draws)].T, p), 0, -1)
-    root = pilot.root
+    p, count = job.p, min(len(pilot.samples), max(LEAST_DRAWS, EVALUATIONS // (4 * job.p)))
     rough, outside = np.zeros(p, dtype=np.int64), np.zeros(p, dtype=np.int64)
-    informed = np.flatnonzero(root)
-    together = max(1, WORDS_TOGETHER // (4 * len(draws) * job.layout.words_a_draw))
+    informed = np.flatnonzero(pilot.root)
+    together = max(1, WORDS_TOGETHER // (4 * count * job.layout.words_a_draw))
     for k in range(0, len(informed), together):
         which = informed[k : k + together]
+        secants = _Secants.along(job, which, pilot)
+        for kinked, left in _counts(secants, count, given):
+            rough[which] += kinked
+            outside[which] += left
+    return Smoothness(count, rough, outside)
+
+
+@dataclass(frozen=True)
+class _Secants:
+    """What is compared along some of the parameters: at points a step and half a step to either side."""
+
+    beyond: Job
+    steps: Array
+    entries: NDArray[np.intp]
+    scale: Array
+    pilot: Pilot
+
+    @classmethod
+    def along(cls, job: Job, which: NDArray[np.intp], pilot: Pilot) -> _Secants:
+        root = pilot.root
         steps = np.array([step_within(job, int(j), root[j]) for j in which])
-        (wide, narrow), left = _secants(job, which, steps, draws, given)
+        shares = (1.0, 0.5, -1.0, -0.5)
+        points = [beside(job, int(j), share * step) for j, step in zip(which, steps, strict=True) for share in shares]
+        entries = symmetric(np.arange(job.p * (job.p + 1) // 2, dtype=np.intp), job.p)[which]
         scale = root[which, None] * np.where(root > 0.0, root, np.inf)
-        coarse, fine = (np.abs(slopes - hessians[which]) / scale[:, :, None] for slopes in (wide, narrow))
-        kinked = ((fine > 0.5 * coarse) & (fine > VISIBLE) | ~np.isfinite(fine)).any(axis=1)
-        rough[which], outside[which] = (kinked & ~left).sum(axis=1), left.sum(axis=1)
-    return Smoothness(len(draws), rough, outside)
+        return cls(replace(job, theta=np.array(points)), steps, entries, scale, pilot)
+
+    def of_draws(self, span: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Of some draws, how many have a kink within the step, and how many leave the support, by parameter."""
+        assert self.pilot.samples is not None
+        assert self.pilot.hessians is not None
+        draws = slice(*span)
+        found = differentiated(self.beyond, self.pilot.samples[draws])
+        scores = np.swapaxes(found.scores, 1, 2).reshape(len(self.steps), 4, self.beyond.p, -1)
+        left = (found.logpdf == -np.inf).reshape(len(self.steps), 4, -1).any(axis=1)
+        width = 2.0 * self.steps[:, None, None]
+        changes = width * self.pilot.hessians[self.entries, draws]
+        coarse = np.abs(scores[:, 0] - scores[:, 2] - changes)
+        fine = np.abs(2.0 * (scores[:, 1] - scores[:, 3]) - changes)
+        smooth = fine < np.fmax(0.5 * coarse, VISIBLE * width * self.scale[:, :, None])  # and not where it is NaN
+        kinked = ~smooth.all(axis=1) & ~left
+        return kinked.sum(axis=1), left.sum(axis=1)
+
+
+def _counts(secants: _Secants, count: int, given: Resources) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """What `_Secants.of_draws` finds, for one piece of the draws after another."""
+    workers, cuts = given.workers.ours, (np.arange(PIECES + 1) * count // PIECES).tolist()
+    for begin, end in spans(PIECES, PIECES, given.deadline):
+        words = len(secants.beyond.theta) * count // PIECES * secants.beyond.work
+        share = max(1, min(workers.share(end - begin, words), WORDS_IN_CACHE // max(1, words)))
+        pieces = [(cuts[k], cuts[min(k + share, end)]) for k in range(begin, end, share)]
+        yield from workers(secants.of_draws, pieces)
 
 
 def step_within(job: Job, j: int, root: float) -> float:
     """A step of parameter j that stays within the domain and the constraint on both sides."""
     domain, value = job.model.domain[job.model.wrt[j]], job.theta[job.model.wrt[j]]
     step = float(min(STEP / root, TOWARDS_END * (value - domain.low), TOWARDS_END * (domain.high - value)))
+    if job.model.likelihood.constraint is None:
+        return step
     for _ in range(HALVINGS):
         try:
             for sign in (1.0, -1.0):
@@ -118,28 +162,3 @@ def beside(job: Job, j: int, step: float) -> Array:
     there = job.theta.copy()
     there[job.model.wrt[j]] += step
     return there
-
-
-def _secants(
-    job: Job, which: NDArray[np.intp], steps: Array, draws: Array, given: Resources
-) -> tuple[tuple[Array, Array], NDArray[np.bool_]]:
-    """Slopes of each draw's score along some parameters, (parameters, p, draws), over a step and over half of it.
-
-    And which draws leave the support.
-    """
-    shares = (1.0, 0.5, -1.0, -0.5)
-    points = [beside(job, int(j), share * step) for j, step in zip(which, steps, strict=True) for share in shares]
-    beyond = replace(job, theta=np.array(points))
-    parts: list[Chunk] = []
-    workers, cuts = given.workers.ours, np.arange(PIECES + 1) * len(draws) // PIECES
-    for begin, end in spans(PIECES, PIECES, given.deadline):
-        words = len(points) * len(draws) // PIECES * job.work
-        share = max(1, min(workers.share(end - begin, words), WORDS_IN_CACHE // max(1, words)))
-        pieces = [draws[cuts[k] : cuts[min(k + share, end)]] for k in range(begin, end, share)]
-        parts += workers(partial(differentiated, beyond), pieces)
-    scores = np.concatenate([np.swapaxes(part.scores, 1, 2) for part in parts], axis=2)
-    densities = np.concatenate([part.logpdf for part in parts], axis=1)
-    far, near, far_back, near_back = np.moveaxis(scores.reshape(len(which), 4, job.p, -1), 1, 0)
-    left = np.asarray(np.isneginf(densities).reshape(len(which), 4, -1).any(axis=1))
-    width = 2.0 * steps[:, None, None]
-    return ((far - far_back) / width, 2.0 * (near - near_back) / width), left

@@ -27,7 +27,9 @@ and the run has to go on.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,11 +105,11 @@ class Statistics:
 
 def of_scores(sums: Sums) -> Statistics:
     """Of the mean score."""
-    means, sizes = sums.score / sums.draws, _sizes(sums)
-    found = _zero_mean(means, sizes, _uninformed(sums, sizes))
-    if sizes.shape[-1] == 1:
+    scores = _Columns.of(sums.score / sums.draws)
+    found = _zero_mean(scores, sums.sizes, _uninformed(sums, scores))
+    if sums.sizes.shape[-1] == 1:
         return found
-    jointly = _hotelling(means, sizes)
+    jointly = _hotelling(scores, sums.sizes)
     both = np.minimum(1.0, 2.0 * np.minimum(found.p_value, jointly))
     return replace(found, p_value=np.where(np.isnan(jointly), found.p_value, both))
 
@@ -115,84 +117,82 @@ def of_scores(sums: Sums) -> Statistics:
 def of_equality(sums: Sums) -> Statistics:
     """Of the difference between outer product and Hessian."""
     assert sums.negative_hessian is not None
-    sizes = _sizes(sums)
-    uninformed = _uninformed(sums, sizes)
-    rows, columns = triangle(sizes.shape[-1])
-    difference = (sums.outer[..., rows, columns] - sums.negative_hessian[..., rows, columns]) / sums.draws
+    rows, columns = triangle(sums.sizes.shape[-1])
+    uninformed = _uninformed(sums, _Columns.of(sums.score / sums.draws))
+    difference = (sums.outer - sums.negative_hessian)[..., rows, columns] / sums.draws
     return _zero_mean(
-        difference, sizes[..., rows] * sizes[..., columns], uninformed[..., rows] | uninformed[..., columns]
+        _Columns.of(difference),
+        sums.sizes[..., rows] * sums.sizes[..., columns],
+        uninformed[..., rows] | uninformed[..., columns],
     )
 
 
-def _sizes(sums: Sums) -> Array:
-    """Root mean square of each parameter's score."""
-    squares = np.diagonal(sums.outer, axis1=-2, axis2=-1)
-    sizes: Array = np.sqrt(squares.mean(axis=-2) / sums.draws)
-    return sizes
+class _Columns(NamedTuple):
+    """Means of K streams: over streams their mean (q,), the deviations from it (K, q), and their spread (q,)."""
+
+    mean: Array
+    deviations: Array
+    spread: Array
+
+    @classmethod
+    def of(cls, means: Array) -> _Columns:
+        """`numpy.mean` and `numpy.std` take longer to begin than this takes."""
+        streams = means.shape[-2]
+        mean = means.sum(axis=-2) / streams
+        deviations = means - mean[..., None, :]
+        return cls(mean, deviations, np.sqrt((deviations * deviations).sum(axis=-2) / (streams - 1)))
 
 
-def _uninformed(sums: Sums, sizes: Array) -> NDArray[np.bool_]:
+def _uninformed(sums: Sums, scores: _Columns) -> NDArray[np.bool_]:
     """Per parameter: too few informative draws a stream, or the same score for every draw.
 
     With n informative draws a stream, its sum of squares has a relative spread of about 1/sqrt(n).
     """
-    squares = np.diagonal(sums.outer, axis1=-2, axis2=-1)
-    few = EVENTS * _variance(squares, squares.mean(axis=-2)) > squares.mean(axis=-2) ** 2
-    means = sums.score / sums.draws
-    same = (np.ptp(means, axis=-2) <= ROUNDING * sizes) & (np.abs(means.mean(axis=-2)) > ROUNDING * sizes)
-    uninformed: NDArray[np.bool_] = few | same
+    squares = _Columns.of(sums.squares)
+    rounding = ROUNDING * sums.sizes
+    same = (scores.spread <= rounding) & (np.abs(scores.mean) > rounding)
+    uninformed: NDArray[np.bool_] = (EVENTS * squares.spread**2 > squares.mean**2) | same
     return uninformed
 
 
-def _zero_mean(means: Array, sizes: Array, uninformed: NDArray[np.bool_]) -> Statistics:
-    """Student's t for each column of ``means`` (K, q), with Holm's correction; zero to rounding is zero.
+def _zero_mean(means: _Columns, sizes: Array, uninformed: NDArray[np.bool_]) -> Statistics:
+    """Student's t for each column, with Holm's correction; zero to rounding is zero.
 
     A column that does not vary and is not zero fails outright.
     """
     from scipy.special import stdtr
 
-    streams = means.shape[-2]
-    mean = means.mean(axis=-2)
-    error = np.sqrt(_variance(means, mean) / streams)
-    zero = np.abs(mean) <= ROUNDING * sizes
-    error = np.where(error <= ROUNDING * sizes, 0.0, error)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        statistic = np.where(zero, 0.0, np.abs(mean) / error)
-    tested = np.maximum(1, (~zero).sum(axis=-1))
+    streams, rounding = means.deviations.shape[-2], ROUNDING * sizes
+    distance, error = np.abs(means.mean), means.spread / math.sqrt(streams)
+    away = distance > rounding
+    known = error > rounding
+    statistic = np.where(away, np.where(known, distance / np.where(known, error, 1.0), np.inf), 0.0)
+    tested = np.maximum(1, away.sum(axis=-1))
     p_value = np.minimum(1.0, 2 * stdtr(streams - 1, -statistic.max(axis=-1)) * tested)
-    return Statistics(statistic, uninformed & ~zero, p_value)
+    return Statistics(statistic, uninformed & away, p_value)
 
 
-def _hotelling(means: Array, sizes: Array) -> Array:
-    """P-value of T^2 = t^T R^-1 t, with R the correlations of columns (K, q) and t their means over standard errors.
+def _hotelling(means: _Columns, sizes: Array) -> Array:
+    """P-value of T^2 = t^T R^-1 t, with R the correlations of the columns and t their means over standard errors.
 
     In directions whose spread is more than rounding; NaN where these are too many for K streams, or one or none.
     """
     from scipy.special import fdtrc
 
-    streams = means.shape[-2]
-    mean = means.mean(axis=-2)
-    spread = np.sqrt(_variance(means, mean))
-    known = spread > ROUNDING * sizes
-    inverse = np.where(known, 1.0 / np.where(known, spread, 1.0), 0.0)
-    deviations = (means - mean[..., None, :]) * inverse[..., None, :]
+    streams, rounding = means.deviations.shape[-2], ROUNDING * sizes
+    known = means.spread > rounding
+    inverse = known / np.where(known, means.spread, 1.0)
+    deviations = means.deviations * inverse[..., None, :]
     values, axes = np.linalg.eigh(np.swapaxes(deviations, -1, -2) @ deviations / (streams - 1))
-    along = np.einsum("...ij,...i->...j", axes, mean * inverse)
-    least = np.maximum((ROUNDING * sizes * inverse).max(axis=-1) ** 2, COLLINEAR)[..., None]
+    along = np.squeeze((means.mean * inverse)[..., None, :] @ axes, axis=-2)
+    least = np.maximum((rounding * inverse).max(axis=-1) ** 2, COLLINEAR)[..., None]
     kept = values > least
-    square = streams * np.where(kept, along**2 / np.where(kept, values, 1.0), 0.0).sum(axis=-1)
+    square = streams * (kept * along**2 / np.where(kept, values, 1.0)).sum(axis=-1)
     rank = kept.sum(axis=-1)
     possible = (rank > 1) & (rank <= DIMENSIONS * streams)
     rank = np.where(possible, rank, 1)
     p_value: Array = fdtrc(rank, streams - rank, (streams - rank) / (rank * (streams - 1.0)) * square)
     return np.where(possible, p_value, np.nan)
-
-
-def _variance(values: Array, mean: Array) -> Array:
-    """Over streams; `numpy.var` takes longer to begin than this takes."""
-    deviations = values - mean[..., None, :]
-    variance: Array = (deviations * deviations).sum(axis=-2) / (values.shape[-2] - 1)
-    return variance
 
 
 def _finding(found: Statistics, level: float) -> Finding:

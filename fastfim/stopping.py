@@ -1,14 +1,14 @@
 """When a run has enough: the tolerance, the schedule of rounds, and the projection of what is still to do.
 
 Everything here is a function of estimates and options alone, never of the clock or the workers, so that a run can be
-repeated bit for bit. Rounds double, and a run may stop from the second on: few looks at the data keep the coverage of
-intervals after optional stopping within a percent of its level.
+repeated bit for bit. Rounds double: few looks at the data keep the coverage of intervals after optional stopping within
+a percent of its level.
 
 >>> from itertools import islice
 >>> list(islice(rounds(None), 4))
-[128, 256, 512, 1024]
+[256, 512, 1024, 2048]
 >>> list(rounds(300))
-[128, 256, 300]
+[256, 300]
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ Array = NDArray[np.float64]
 #: Over which axes an answer is sought: all, or those of the matrix at each of several points.
 Axis = tuple[int, ...] | None
 
-#: Draws a stream in the first round, and rounds before the first that may stop the run.
-FIRST_ROUND, ROUNDS_AT_LEAST = 128, 2
+#: Draws a stream in the first round.
+FIRST_ROUND = 256
 #: With no budget given, a run whose projection exceeds so many draws ends; the projection counts from so many draws on.
 DRAWS_AT_MOST, PROJECTION_FROM = 10**11, 2**20
 #: Rounds that show how fast errors fall, and the fastest rate that is believed (that of nets for smooth integrands).

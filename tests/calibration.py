@@ -119,7 +119,6 @@ class Runs:
         """By that tolerance; runs that the last round leaves above it claim nothing."""
         rtol = self.tolerance
         enough = (self.relative <= rtol) & self.trusted & self.settled
-        enough[: stopping.ROUNDS_AT_LEAST - 1] = False
         first, seeds = enough.argmax(axis=0), np.arange(enough.shape[1])
         return Ends(f"rtol {rtol:.1e}", True, self.error[first, seeds], self.spread[first, seeds], enough.any(axis=0))
 

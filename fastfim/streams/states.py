@@ -245,7 +245,7 @@ def _hash_constants(first: int, factor: int, skipped: int, count: int) -> tuple[
 def _generated(pool: Words, count: int) -> Words:
     """``count`` words of output for each pool."""
     before, after = _hash_constants(_INIT_B, _MULT_B, 0, count)
-    words: Words = np.tile(pool, count // _POOL)
+    words: Words = pool[..., np.arange(count) % _POOL]
     words ^= before
     words *= after
     words ^= words >> _16
