@@ -33,11 +33,14 @@ from numba import carray, types
 from .._jit import stack_array
 from .bits import reverse_bits
 from .directions import DIGITS
+from .quantiles.elementary import fill_normals
 from .states import (
     COLUMNS_AT,
     DIRECTIONS_AT,
     KEYS,
     KEYS_AT,
+    MADE_AT,
+    NORMAL_COLUMNS_AT,
     POINT_WORDS,
     STRETCH_AT,
     TILE,
@@ -161,8 +164,18 @@ def refill_column(pointer: Any, k: int) -> None:
     tile = state[TILE_AT : TILE_AT + 1].view(np.int64)[0]
     column = state[COLUMNS_AT + TILE * k : COLUMNS_AT + TILE * (k + 1)]
     fill_column(keys, directions, tile, k, column)
+    state[MADE_AT + k] = 0.0
     if k < state[STRETCH_AT + 1]:
         _stretch(column, state, k, _shift(keys, k))
+
+
+@external(types.void(types.CPointer(types.float64), types.int64))
+def make_normal_column(pointer: Any, k: int) -> None:
+    """Make the normals of column k of the state at ``pointer``."""
+    state = carray(pointer, (POINT_WORDS,))
+    column = state[COLUMNS_AT + TILE * k : COLUMNS_AT + TILE * (k + 1)]
+    fill_normals(column, state[NORMAL_COLUMNS_AT + TILE * k : NORMAL_COLUMNS_AT + TILE * (k + 1)])
+    state[MADE_AT + k] = 1.0
 
 
 @inline

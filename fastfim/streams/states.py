@@ -19,6 +19,7 @@ and of a quasi-random stream beyond:
 ====================  ================================================================================
 then 16 DIMENSIONS    the direction numbers, two a word
 then DIMENSIONS TILE  columns: coordinate k of the points of the tile is at ``COLUMNS_AT + TILE k``
+then DIMENSIONS TILE  normals of these coordinates, at ``NORMAL_COLUMNS_AT + TILE k``, if word ``MADE_AT + k`` is 1
 then STRETCHED TILE   weights of the points by their first k + 1 coordinates, at ``WEIGHTS_AT + TILE k``
 the rest              tables of quantile functions, see `tables`
 ====================  ================================================================================
@@ -73,7 +74,9 @@ TILE_DIGITS = 6
 TILE = 1 << TILE_DIGITS
 DIRECTIONS_AT = WORDS
 COLUMNS_AT = DIRECTIONS_AT + DIMENSIONS * DIGITS // 2
-WEIGHTS_AT = COLUMNS_AT + DIMENSIONS * TILE
+NORMAL_COLUMNS_AT = COLUMNS_AT + DIMENSIONS * TILE
+MADE_AT = NORMAL_COLUMNS_AT + DIMENSIONS * TILE
+WEIGHTS_AT = MADE_AT + DIMENSIONS
 
 #: Width of the ramps at the ends of stretched coordinates (half as wide is as good; twice as wide is better for one
 #: coordinate and worse for two), the longest draw that is stretched, and how many of its coordinates at most.

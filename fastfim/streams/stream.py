@@ -43,7 +43,7 @@ from numba.extending import overload, overload_method, register_model
 from .. import _jit
 from .directions import DIMENSIONS
 from .lanes import refill_exponentials, refill_normals, refill_uniforms
-from .points import refill_column
+from .points import make_normal_column, refill_column
 from .quantiles.elementary import exponential_quantile, normal_quantile
 from .states import (
     BUFFER,
@@ -54,6 +54,8 @@ from .states import (
     EXPONENTIALS_AT,
     FILLED,
     KINDS,
+    MADE_AT,
+    NORMAL_COLUMNS_AT,
     NORMALS_AT,
     POINT,
     SEED_WORDS,
@@ -483,7 +485,15 @@ def _random_coordinate(rng: Any) -> float:
 
 
 def _normal_by_inversion(rng: Any) -> float:
-    return normal_quantile(take_coordinate(rng))
+    """The normals of a column are made all at once, in SIMD lanes, when the first is asked for."""
+    k = _cursor(rng, COORDINATE)
+    t = take_coordinate(rng)
+    if k >= DIMENSIONS:
+        return normal_quantile(t)
+    if _word(rng, MADE_AT + k) == 0.0:
+        make_normal_column(_state(rng), k)
+    value: float = _word(rng, NORMAL_COLUMNS_AT + k * TILE + _cursor(rng, POINT))
+    return value
 
 
 def _exponential_by_inversion(rng: Any) -> float:

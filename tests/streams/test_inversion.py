@@ -83,6 +83,20 @@ def test_continuous_draws_through_tables(sample, law, theta):
     assert np.all(np.diff(x[np.argsort(u)]) >= -1e-11 * np.abs(np.sort(x)[1:]))
 
 
+def test_normals_of_a_column_have_all_their_digits():
+    """Those of 62 points at once: about the median, on both sides of where tails are looked at one by one, far out."""
+    ends = np.concatenate(
+        [np.linspace(4.5e-4, 5.2e-4, 8), np.geomspace(2.0**-65, 0.4, 15), 0.5 - np.geomspace(1e-9, 0.05, 8)]
+    )
+    tails = np.concatenate([ends, -ends])
+    with mpmath.workdps(60):
+        exact = [mpmath.sqrt(2) * mpmath.erfinv(1 - 2 * mpmath.mpf(abs(t))) * (-1 if t > 0 else 1) for t in tails]
+        errors = [
+            float(abs(x / q - 1)) for x, q in zip(at(lambda g, t: g.standard_normal(), (), tails), exact, strict=True)
+        ]
+    assert max(errors) < 1e-15
+
+
 @pytest.mark.parametrize(("sample", "law", "theta"), cases(COUNTS, ("logseries(0.9999", "poisson(1000000000", "zipf")))
 def test_counts_are_scipys(sample, law, theta):
     if theta == (0, 3 * 2**61):

@@ -2,7 +2,10 @@
 
 They take a *signed* tail probability t (t = u for u < 1/2, else u - 1), so that both tails have all their digits.
 
-**Normal**: Wichura (1988, *Appl. Statist.* 37, 477), algorithm AS 241, rational approximations right to 1e-16.
+**Normal**: one at a time by Wichura (1988, *Appl. Statist.* 37, 477), algorithm AS 241, rational approximations right
+to 1e-16. Many at once as Giles (2011, *GPU Computing Gems*, chapter 10) does: with w = -log(4 u (1 - u)) the quantile
+over 1 - 2 u is a smooth function of w, here a polynomial of degree 23 for w < 6.25 (all but a thousandth of the
+points), through Chebyshev points; no branch and no division keeps SIMD lanes from it. Right to 5e-16.
 
 >>> round(float(normal_quantile(0.025)), 6), round(float(normal_quantile(-0.025)), 6)
 (-1.959964, 1.959964)
@@ -11,9 +14,13 @@ They take a *signed* tail probability t (t = u for u < 1/2, else u - 1), so that
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from ..lanes import log_unit
 from ..typed import inline
+
+#: Middle of the values of w that the polynomial is for, and the tail probability at their end.
+_MIDDLE, _LEAST_TAIL = 3.125, 4.83e-4
 
 
 @inline
@@ -85,3 +92,34 @@ def _far(r: float) -> float:
         0.59983220655588793769 + r * (0.13692988092273580531 + r * (0.0148753612908506148525 + r * lower))
     )
     return upper / lower
+
+
+@inline
+def _scaled_quantile(y: float) -> float:
+    """The quantile over 1 - 2 u, at w = y + 3.125."""
+    p = 1.626377065902945e-18 + y * (-4.949188055590375e-19 + y * (-1.5747038487797289e-21 + y * 4.583048198098026e-21))
+    p = -5.69675689717853e-17 + y * (-1.8408716141787847e-16 + y * (2.2025414916964945e-17 + y * p))
+    p = -1.148115059715793e-13 + y * (-5.6586046712459645e-14 + y * (9.328729249848027e-15 + y * p))
+    p = -7.65695838611443e-11 + y * (-1.8352087508984784e-11 + y * (3.720065404608353e-12 + y * p))
+    p = -4.111172885960201e-08 + y * (-5.816180709117321e-09 + y * (1.4866469703719082e-09 + y * p))
+    p = -1.9632852864329775e-05 + y * (-1.931065040514895e-06 + y * (5.988894869140176e-07 + y * p))
+    p = -0.008532899177268757 + y * (-0.001047511569485382 + y * (0.0002640820495474566 + y * p))
+    value: float = 2.338620710026593 + y * (0.3396349587011389 + y * p)
+    return value
+
+
+@inline
+def fill_normals(tails: Any, out: Any) -> None:
+    """`normal_quantile` of each of ``tails``."""
+    for j in range(len(tails)):
+        tail = abs(tails[j])
+        out[j] = -log_unit(4.0 * tail * (1.0 - tail)) - _MIDDLE
+    far = 0
+    for j in range(len(tails)):
+        deviation = (1.0 - 2.0 * abs(tails[j])) * _scaled_quantile(out[j])
+        out[j] = -deviation if tails[j] > 0.0 else deviation
+        far += 1 if abs(tails[j]) < _LEAST_TAIL else 0
+    if far > 0:
+        for j in range(len(tails)):
+            if abs(tails[j]) < _LEAST_TAIL:
+                out[j] = normal_quantile(tails[j])
