@@ -335,6 +335,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="likelihood", help="default: all")
     parser.add_argument("--seeds", type=int, default=2000)
     parser.add_argument("--budgets", type=int, nargs="+", default=[1024, 4096], help="draws a stream")
+    parser.add_argument("--points", type=int, help="of each likelihood; default: all")
     parser.add_argument("--estimators", nargs="+", default=[*ESTIMATORS, "auto"])
     options = parser.parse_args()
     names = options.names or list(TABLE)
@@ -342,7 +343,7 @@ def main() -> None:
     print(HEADER)
     for name in names:
         ways = tuple(way for way in ways_for(name) if way.estimator in options.estimators)
-        for case in TABLE[name]:
+        for case in TABLE[name][: options.points]:
             for way, runs in calibrate(name, case, options.seeds, ways, max(options.budgets)).items():
                 for ends in runs.ends(way, options.budgets):
                     print(report(name, way, ends, cells), flush=True)
