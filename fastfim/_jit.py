@@ -16,6 +16,8 @@ import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
+from numba.core.imputils import impl_ret_borrowed
+from numba.core.registry import CPUDispatcher
 from numba.extending import intrinsic as _intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
@@ -25,17 +27,17 @@ from ._inlining import InlinedCompiler
 STRICT = frozenset({"contract", "nsz"})
 SUMMING = STRICT | {"reassoc"}
 
-#: Options of functions that are inlined where they are called (variates, the user's functions).
-INLINE: dict[str, Any] = {"error_model": "numpy", "fastmath": set(STRICT), "forceinline": True}
+#: Arithmetic of all compiled code.
+ARITHMETIC: dict[str, Any] = {"error_model": "numpy", "fastmath": set(STRICT)}
 
 #: Spares the wrappers through which Python and C call compiled code.
 NO_WRAPPERS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
-#: Options of functions that only compiled code calls.
-INNER: dict[str, Any] = {**INLINE, **NO_WRAPPERS, "pipeline_class": InlinedCompiler}
+#: Options of functions that are inlined where compiled code calls them (variates, the user's functions).
+INNER: dict[str, Any] = {**ARITHMETIC, "forceinline": True, **NO_WRAPPERS, "pipeline_class": InlinedCompiler}
 
 #: Options of functions of our own that stand by themselves; their machine code is kept on disk.
-STANDALONE: dict[str, Any] = {"error_model": "numpy", "fastmath": set(STRICT), "nogil": True, "cache": True}
+STANDALONE: dict[str, Any] = {**ARITHMETIC, "nogil": True, "cache": True}
 
 
 def intrinsic(function: Callable[..., Any]) -> Any:
@@ -43,19 +45,24 @@ def intrinsic(function: Callable[..., Any]) -> Any:
     return _intrinsic(function)
 
 
-def inline(function: Any) -> Any:
-    """Compile ``function`` so that its callers swallow it whole."""
-    return njit(**INLINE)(function)
+class _Inlined(CPUDispatcher):  # type: ignore[misc]
+    """A compiled function without wrappers: where Python calls it, it runs as plain Python."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.py_func(*args, **kwargs)
 
 
 def inner(function: Any) -> Any:
-    """Like `inline`, for functions that only compiled code calls: no wrappers, which could not box dual numbers."""
-    return njit(**INNER)(function)
+    """Compile ``function`` so that its callers swallow it whole; only compiled code calls it."""
+    compiled = njit(**INNER)(function)
+    compiled.__class__ = _Inlined
+    return compiled
 
 
 def apart(function: Any, flags: frozenset[str] = STRICT) -> Any:
     """Like `inner`, as a function of its own."""
-    return njit(error_model="numpy", fastmath=set(flags), pipeline_class=InlinedCompiler, **NO_WRAPPERS)(function)
+    options = {**ARITHMETIC, "fastmath": set(flags), **NO_WRAPPERS}
+    return njit(pipeline_class=InlinedCompiler, **options)(function)
 
 
 def apart_summing(function: Any) -> Any:
@@ -65,8 +72,7 @@ def apart_summing(function: Any) -> Any:
 
 def native(signature: Any, function: Any) -> Any:
     """Compile ``function`` for one signature, as an entry by address: without a wrapper for the interpreter."""
-    options = {k: v for k, v in INLINE.items() if k != "forceinline"}
-    return njit(signature, nogil=True, **options, **NO_WRAPPERS)(function)
+    return njit(signature, nogil=True, **ARITHMETIC, **NO_WRAPPERS)(function)
 
 
 def standalone(function: Any) -> Any:
@@ -108,6 +114,36 @@ def stack_array(length: int, scalar: Any) -> Any:
     return make
 
 
+def reading(scalar: Any) -> Any:
+    """Intrinsic ``f(array) -> array``: the same memory, its items read as ``scalar``, of as many bytes.
+
+    As ``array.view`` does, with a twentieth of what that takes to compile.
+    """
+
+    @intrinsic
+    def read(typing_context: Any, array: Any) -> Any:
+        kind = array.copy(dtype=scalar)
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            source, out = make_array(array)(context, builder, args[0]), make_array(kind)(context, builder)
+            populate_array(
+                out,
+                data=builder.bitcast(source.data, context.get_data_type(scalar).as_pointer()),
+                shape=source.shape,
+                strides=source.strides,
+                itemsize=source.itemsize,
+                meminfo=source.meminfo,
+                parent=source.parent,
+            )
+            return impl_ret_borrowed(context, builder, kind, out._getvalue())
+
+        return kind(array), generate
+
+    return read
+
+
+as_int64, as_uint64 = reading(types.int64), reading(types.uint64)
+
 #: Words of memory that a pass may take from the stack.
 STACK_WORDS = 4096
 
@@ -135,8 +171,8 @@ def external(signature: Any, *, flags: frozenset[str] = STRICT) -> Any:
         name = f"{function.__module__}.{function.__qualname__}"
 
         def compiled() -> store.Compiled:
-            options = {"error_model": "numpy", "fastmath": set(flags), "nogil": True, **NO_WRAPPERS}
-            (result,) = njit(signature, **options)(function).overloads.values()
+            options = {**ARITHMETIC, "fastmath": set(flags), **NO_WRAPPERS}
+            (result,) = njit(signature, nogil=True, **options)(function).overloads.values()
             return store.Compiled(result.library, result.fndesc.llvm_func_name, result)
 
         @cache

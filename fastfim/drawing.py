@@ -23,7 +23,6 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from numba import carray, types
 from numba.core import cgutils
 from numba.extending import overload, overload_method, register_model
@@ -190,7 +189,7 @@ def _vector_pass(sample: Any, length: int | None) -> Any:
     def vectors(rng, point, args, draws, m):  # type: ignore[no-untyped-def]
         together, size = by_tiles(rng), draws.shape[1]
         memory = room(tile * (size + 1))
-        bits, source = memory.view(np.int64), aligned(memory)
+        bits, source = _jit.as_int64(memory), aligned(memory)
         elements = carray(source, (size, tile))
         for i in range(0, m, tile):
             bits[:] = UNWRITTEN  # what the sampler leaves out must not pass for a draw

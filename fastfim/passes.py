@@ -68,7 +68,7 @@ def draw_pass(recipe: Recipe) -> Any:
             next_point(rng)
 
     def vectors(rng, point, args, draws, weights, m):  # type: ignore[no-untyped-def]
-        bits = draws.view(np.int64)
+        bits = _jit.as_int64(draws)
         for i in range(m):
             bits[i, :] = UNWRITTEN  # what the sampler leaves out must not pass for a draw
             draw(rng, point, draws[i], *args)
@@ -252,7 +252,7 @@ def _single_score_pass(recipe: Recipe) -> Any:
         args = with_prepared(point, constants)
         rows = carray(offset(results, chunk), (p, chunk))
         out = np.empty(parameters)
-        bits = out.view(np.int64)
+        bits = _jit.as_int64(out)
         for i in range(m):
             bits[:] = UNWRITTEN
             score(draw_of(draws, i), point, out, *args)
@@ -273,7 +273,7 @@ def _hand_hessian_pass(recipe: Recipe) -> Any:
         args = with_prepared(point, constants)
         rows = carray(offset(results, chunk * (p + 1)), (pairs, chunk))
         out = np.empty((parameters, parameters))
-        bits = out.view(np.int64)
+        bits = _jit.as_int64(out)
         for i in range(m):
             bits[:, :] = UNWRITTEN
             hessian(draw_of(draws, i), point, out, *args)

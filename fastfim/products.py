@@ -73,13 +73,13 @@ def _add_block(typingctx: Any, rows: Any, panel: Any, m: Any, targets: Any) -> A
     return types.none(pointers, _abi.FLOATS, types.int64, pointers), codegen
 
 
-@_jit.inline
+@_jit.inner
 def _row_starts(p, i):  # type: ignore[no-untyped-def]
     """Place of entry (i, 0), were it there, in a packed upper triangle."""
     return i * p - i * (i - 1) // 2 - i
 
 
-@_jit.inline
+@_jit.inner
 def _four(pointer, a, b, c, d):  # type: ignore[no-untyped-def]
     return _abi.offset(pointer, a), _abi.offset(pointer, b), _abi.offset(pointer, c), _abi.offset(pointer, d)
 

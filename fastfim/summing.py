@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numba import carray, types
 
 from . import _abi, _jit
@@ -115,7 +114,7 @@ def _dot(a, b, m):  # type: ignore[no-untyped-def]
     return total
 
 
-@_jit.inline
+@_jit.inner
 def _packed(p, i, j):  # type: ignore[no-untyped-def]
     """Place of entry (i, j), i <= j, in a packed upper triangle."""
     return i * p - i * (i - 1) // 2 + j - i
@@ -129,10 +128,10 @@ def _row_sum(row, m):  # type: ignore[no-untyped-def]
     return total
 
 
-@_jit.inline
+@_jit.inner
 def _count_nonfinite(values, n):  # type: ignore[no-untyped-def]
     """How many of the first n values are infinite or NaN: exponent bits all set, so no arithmetic flag can hide one."""
-    bits = values.view(np.int64)
+    bits = _jit.as_int64(values)
     count = 0
     for k in range(n):
         count += (bits[k] >> 52) & 0x7FF == 0x7FF

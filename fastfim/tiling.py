@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numba import carray
 
 from . import _abi, _jit, autodiff
@@ -58,7 +57,7 @@ def score_pass(recipe: Recipe) -> Any:
         point = private(theta)
         memory, out_memory = room(tile * (draws.shape[1] + 1)), out_room(tile * (parameters + 1))
         out_at = aligned(out_memory)
-        bits, scores = out_memory.view(np.int64), offset(results, chunk)
+        bits, scores = _jit.as_int64(out_memory), offset(results, chunk)
         for i in range(0, m, tile):
             bits[:] = UNWRITTEN
             score(laid_out(draws, i, i + tile, memory), point, vector_tile(out_at, parameters), *constants)

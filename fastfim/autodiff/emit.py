@@ -80,7 +80,7 @@ VECTOR_FORMS: dict[Any, Callable[..., Value]] = {}
 @functools.cache
 def inlined(function: Any) -> Any:
     """The dispatcher of a scalar function of a rule, made once."""
-    return function if isinstance(function, Dispatcher) else _jit.inline(function)
+    return function if isinstance(function, Dispatcher) else _jit.inner(function)
 
 
 class Value:

@@ -287,7 +287,7 @@ def dot(a: Any, b: Any) -> Any:
     return by_transposed_record if own == "left" else vector_matrix
 
 
-@_jit.inline
+@_jit.inner
 def _dot_row(a: Any, b: Any, i: Any) -> Any:
     result = 0.0
     for k in range(a.shape[1]):
@@ -295,7 +295,7 @@ def _dot_row(a: Any, b: Any, i: Any) -> Any:
     return closed(result)
 
 
-@_jit.inline
+@_jit.inner
 def _dot_column(a: Any, b: Any, j: Any) -> Any:
     result = 0.0
     for k in range(b.shape[0]):

@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 from numba import carray, types
 
+from .._jit import as_uint64
 from .bits import as_bits, as_float
 from .generator import fill_bits
 from .states import BUFFER, EXPONENTIALS_AT, GENERATOR_WORDS, NORMALS_AT, UNIFORMS_AT, WORDS
@@ -52,7 +53,7 @@ _BELOW_ONE = 1.0 - 2.0**-53
 @standalone
 def fill_uniforms(lanes: Any, out: Any) -> None:
     """Fill ``out`` (length a multiple of `states.LANES`) with midpoints of 2^52 cells."""
-    words = out.view(np.uint64)
+    words = as_uint64(out)
     fill_bits(lanes, words)
     for i in range(len(out)):
         out[i] = as_float(np.int64((words[i] >> _U12) | _ONE_BITS)) - _BELOW_ONE
@@ -61,7 +62,7 @@ def fill_uniforms(lanes: Any, out: Any) -> None:
 @standalone
 def fill_fine_uniforms(lanes: Any, out: Any) -> None:
     """Fill ``out`` with uniforms of all 64 bits, as far as a float holds them, in (0, 1)."""
-    words = out.view(np.uint64)
+    words = as_uint64(out)
     fill_bits(lanes, words)
     for i in range(len(out)):
         bits = words[i]
@@ -135,18 +136,18 @@ def fill_normals(lanes: Any, out: Any) -> None:
 def refill_uniforms(pointer: Any) -> None:
     """Make the next `BUFFER` uniforms of the state at ``pointer``."""
     state = carray(pointer, (WORDS,))
-    fill_uniforms(state[:GENERATOR_WORDS].view(np.uint64), state[UNIFORMS_AT : UNIFORMS_AT + BUFFER])
+    fill_uniforms(as_uint64(state[:GENERATOR_WORDS]), state[UNIFORMS_AT : UNIFORMS_AT + BUFFER])
 
 
 @external(_REFILL)
 def refill_normals(pointer: Any) -> None:
     """Make the next `BUFFER` normals of the state at ``pointer``."""
     state = carray(pointer, (WORDS,))
-    fill_normals(state[:GENERATOR_WORDS].view(np.uint64), state[NORMALS_AT : NORMALS_AT + BUFFER])
+    fill_normals(as_uint64(state[:GENERATOR_WORDS]), state[NORMALS_AT : NORMALS_AT + BUFFER])
 
 
 @external(_REFILL)
 def refill_exponentials(pointer: Any) -> None:
     """Make the next `BUFFER` exponentials of the state at ``pointer``."""
     state = carray(pointer, (WORDS,))
-    fill_exponentials(state[:GENERATOR_WORDS].view(np.uint64), state[EXPONENTIALS_AT : EXPONENTIALS_AT + BUFFER])
+    fill_exponentials(as_uint64(state[:GENERATOR_WORDS]), state[EXPONENTIALS_AT : EXPONENTIALS_AT + BUFFER])

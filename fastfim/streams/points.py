@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 from numba import carray, types
 
-from .._jit import stack_array
+from .._jit import as_int64, as_uint64, stack_array
 from .bits import reverse_bits
 from .directions import DIGITS
 from .quantiles.elementary import fill_normals
@@ -158,10 +158,10 @@ def fill_column(keys: Any, directions: Any, tile: int, k: int, out: Any) -> None
 def refill_column(pointer: Any, k: int) -> None:
     """Make column k of the tile at hand of the state at ``pointer``."""
     state = carray(pointer, (POINT_WORDS,))
-    keys = state[KEYS_AT : KEYS_AT + KEYS].view(np.uint64)
+    keys = as_uint64(state[KEYS_AT : KEYS_AT + KEYS])
     words = DIGITS // 2
     directions = state[DIRECTIONS_AT + words * k : DIRECTIONS_AT + words * (k + 1)].view(np.uint32)
-    tile = state[TILE_AT : TILE_AT + 1].view(np.int64)[0]
+    tile = as_int64(state)[TILE_AT]
     column = state[COLUMNS_AT + TILE * k : COLUMNS_AT + TILE * (k + 1)]
     fill_column(keys, directions, tile, k, column)
     state[MADE_AT + k] = 0.0

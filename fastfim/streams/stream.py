@@ -172,7 +172,7 @@ def _advance(rng: Any) -> None:
     """What `next_point` does to a stream of this kind."""
 
 
-@overload(_advance, jit_options=dict(_jit.INLINE))  # type: ignore[untyped-decorator]
+@overload(_advance, jit_options=dict(_jit.INNER))  # type: ignore[untyped-decorator]
 def _overload_advance(rng: Any) -> Any:
     return _next_coordinates if rng.kind == "rqmc" else _stay
 
@@ -205,7 +205,7 @@ def _weight(rng: Any) -> float:
     return 1.0
 
 
-@overload(_weight, jit_options=dict(_jit.INLINE))  # type: ignore[untyped-decorator]
+@overload(_weight, jit_options=dict(_jit.INNER))  # type: ignore[untyped-decorator]
 def _overload_weight(rng: Any) -> Any:
     return _weight_of_point if rng.kind == "rqmc" else lambda rng: 1.0
 
@@ -464,7 +464,7 @@ def variate(*, inverse: Callable[..., Any] | None = None) -> Callable[[Function]
 
         choose.__name__ = choose.__qualname__ = f"rng.{name}"
         choose.__signature__ = _Signature(name, function)  # type: ignore[attr-defined]
-        overload_method(Stream, name, jit_options=dict(_jit.INLINE))(choose)
+        overload_method(Stream, name, jit_options=dict(_jit.INNER))(choose)
         return function
 
     return register

@@ -28,8 +28,8 @@ class Rng(Protocol):
 
 
 def inline(function: Function) -> Function:
-    """`_jit.inline`, typed."""
-    return cast(Function, _jit.inline(function))
+    """`_jit.inner`, typed."""
+    return cast(Function, _jit.inner(function))
 
 
 def standalone(function: Function) -> Function:

@@ -16,7 +16,7 @@ def compiled(sample, size=1, kind="mc"):
     With another size each row of ``out`` is filled by ``sample(rng, theta, row)``.
     """
     open_stream = streams.opener(kind)
-    draw = _jit.inline(sample)
+    draw = _jit.inner(sample)
 
     @njit(error_model="numpy", fastmath=set(_jit.STRICT), nogil=True)
     def fill_scalars(state, theta, out):

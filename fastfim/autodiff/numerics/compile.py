@@ -14,5 +14,4 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 def compilable(function: _Function) -> _Function:
     """Leave ``function`` as it is for Python, and let compiled code call it."""
-    options = {key: _jit.INLINE[key] for key in ("error_model", "fastmath")}
-    return cast(_Function, register_jitable(**options)(function))
+    return cast(_Function, register_jitable(**_jit.ARITHMETIC)(function))

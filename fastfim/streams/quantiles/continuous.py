@@ -44,7 +44,7 @@ from .solve import solve
 
 REFINE = types.float64(types.CPointer(types.float64), types.float64, types.float64, types.float64, types.float64)
 
-GAMMA, LOG_GAMMA, BETA, F, STUDENT, WALD, NONCENTRAL, VONMISES = (float(i) for i in range(1, 9))
+GAMMA, BETA, F, STUDENT, WALD, NONCENTRAL, VONMISES = (float(i) for i in range(1, 8))
 
 _NORMAL_GAMMA = 1e12
 _NORMAL_STUDENT = 1e9
@@ -89,23 +89,20 @@ def _large_gamma_quantile(t: float, a: float) -> float:
 
 
 @standalone
-def gamma_quantile(t: float, a: float, b: float = 0.0, c: float = 0.0) -> float:
-    """Gamma of shape a."""
-    if a >= LARGE:
-        return _large_gamma_quantile(t, a)
-    if a < 0.5:
+def gamma_quantile(t: float, a: float, log: float = 0.0, c: float = 0.0) -> float:
+    """Gamma of shape a, or its logarithm if ``log`` is 1: P(a, x) = x^a / Gamma(a + 1) where x is small.
+
+    Both in one function, which is compiled once.
+    """
+    if a < 0.5 or log == 1.0:
         log_x = (log_lower(t) + math.lgamma(a + 1.0)) / a
         if log_x < _LOG_TINY:
-            return math.exp(log_x)
-    x: float = gammaincinv(a, t) if t > 0.0 else gammainccinv(a, -t)
-    return x
-
-
-@standalone
-def log_gamma_quantile(t: float, a: float, b: float = 0.0, c: float = 0.0) -> float:
-    """Logarithm of a gamma quantile: P(a, x) = x^a / Gamma(a + 1) where x is small."""
-    log_x = (log_lower(t) + math.lgamma(a + 1.0)) / a
-    return log_x if log_x < _LOG_TINY else math.log(gamma_quantile(t, a))
+            return log_x if log == 1.0 else math.exp(log_x)
+    if a >= LARGE:
+        x = _large_gamma_quantile(t, a)
+    else:
+        x = gammaincinv(a, t) if t > 0.0 else gammainccinv(a, -t)
+    return math.log(x) if log == 1.0 else x
 
 
 @standalone
@@ -252,12 +249,6 @@ def vonmises_quantile(t: float, a: float, b: float = 0.0, c: float = 0.0) -> flo
 def refine_gamma(pointer, t, a, b, c):  # type: ignore[no-untyped-def]
     """`gamma_quantile`, tabulated."""
     return refined(gamma_quantile, pointer, GAMMA, t, a, b, c)
-
-
-@external(REFINE)
-def refine_log_gamma(pointer, t, a, b, c):  # type: ignore[no-untyped-def]
-    """`log_gamma_quantile`, tabulated."""
-    return refined(log_gamma_quantile, pointer, LOG_GAMMA, t, a, b, c)
 
 
 @external(REFINE)

@@ -24,14 +24,12 @@ from ... import _jit
 from ..quantiles.continuous import (
     BETA,
     GAMMA,
-    LOG_GAMMA,
     NONCENTRAL,
     STUDENT,
     F,
     refine_beta,
     refine_f,
     refine_gamma,
-    refine_log_gamma,
     refine_noncentral,
     refine_student,
 )
@@ -77,7 +75,7 @@ def gamma_accepts(x: float, u: float, d: float) -> bool:
     return v > 0.0 and math.log(u) < d * (4.5 * x * x + 1.0 - v + math.log(v))
 
 
-@overload(gamma_above_one, jit_options=dict(_jit.INLINE))  # type: ignore[untyped-decorator]
+@overload(gamma_above_one, jit_options=dict(_jit.INNER))  # type: ignore[untyped-decorator]
 def _overload_gamma_above_one(rng: Rng, shape: float) -> Any:
     return gamma_above_one if isinstance(rng, Stream) else None
 
@@ -90,10 +88,10 @@ def log_gamma_variate(rng: Rng, shape: float) -> float:
 
 
 def _log_gamma_by_inversion(rng: Rng, shape: float) -> float:
-    return take_quantile(rng, refine_log_gamma, LOG_GAMMA, shape)
+    return take_quantile(rng, refine_gamma, GAMMA, shape, 1.0)
 
 
-@overload(log_gamma_variate, jit_options=dict(_jit.INLINE))  # type: ignore[untyped-decorator]
+@overload(log_gamma_variate, jit_options=dict(_jit.INNER))  # type: ignore[untyped-decorator]
 def _overload_log_gamma_variate(rng: Rng, shape: float) -> Any:
     return by_kind(log_gamma_variate, _log_gamma_by_inversion)(rng) if isinstance(rng, Stream) else None
 
@@ -111,9 +109,9 @@ def _gamma_ratio(rng: Rng, a: float, b: float) -> float:
 def _standard_gamma_by_inversion(rng: Rng, shape: float) -> float:
     if not shape > 0.0:
         return 0.0 if shape == 0.0 else math.nan
-    if shape < _SMALL_SHAPE:
-        return math.exp(take_quantile(rng, refine_log_gamma, LOG_GAMMA, shape))
-    return take_quantile(rng, refine_gamma, GAMMA, shape)
+    log = 1.0 if shape < _SMALL_SHAPE else 0.0
+    value = take_quantile(rng, refine_gamma, GAMMA, shape, log)
+    return math.exp(value) if log == 1.0 else value
 
 
 @variate(inverse=_standard_gamma_by_inversion)

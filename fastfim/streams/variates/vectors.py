@@ -55,12 +55,12 @@ def _option(a: Any, index: Any) -> Any:
     return index if isinstance(a, int) else a[index]
 
 
-@overload(_options, jit_options=dict(_jit.INLINE))  # type: ignore[untyped-decorator]
+@overload(_options, jit_options=dict(_jit.INNER))  # type: ignore[untyped-decorator]
 def _overload_options(a: Any) -> Any:
     return _itself if isinstance(a, types.Number | types.Boolean) else _length
 
 
-@overload(_option, jit_options=dict(_jit.INLINE))  # type: ignore[untyped-decorator]
+@overload(_option, jit_options=dict(_jit.INNER))  # type: ignore[untyped-decorator]
 def _overload_option(a: Any, index: Any) -> Any:
     return _position if isinstance(a, types.Number | types.Boolean) else _entry
 
