@@ -97,6 +97,18 @@ def test_normals_of_a_column_have_all_their_digits():
     assert max(errors) < 1e-15
 
 
+@pytest.mark.parametrize("shape", [0.5, 0.7, 1.0, 1.5, 2.0, 7.0, 50.0, 180.0, 5000.0, 19000.0])
+def test_gammas_have_all_their_digits(shape):
+    """The share of itself by which a quantile errs: the error of its tail over density and value."""
+    tails = np.array([*TAILS, 2.0**-65, 1e-18, -1e-18, -(2.0**-65)])
+    with mpmath.workdps(50):
+        for t, x in zip(tails, map(mpmath.mpf, at(lambda g, t: g.standard_gamma(t[0]), [shape], tails)), strict=True):
+            ends = (0, x) if t > 0 else (x, mpmath.inf)
+            error = mpmath.gammainc(shape, *ends, regularized=True) - abs(t)
+            density = mpmath.exp((shape - 1) * mpmath.log(x) - x - mpmath.loggamma(shape))
+            assert abs(error) < 1e-14 * density * x
+
+
 @pytest.mark.parametrize(("sample", "law", "theta"), cases(COUNTS, ("logseries(0.9999", "poisson(1000000000", "zipf")))
 def test_counts_are_scipys(sample, law, theta):
     if theta == (0, 3 * 2**61):

@@ -1,8 +1,12 @@
 """Quantile functions of continuous families, of a signed tail probability t and up to three parameters.
 
-**Gamma, beta, F, Student's t** by SciPy's inverse incomplete gamma and beta functions, each in the tail at hand. With T
-of Student's law, T^2 / (df + T^2) has a beta law of shapes 1/2 and df / 2; near the median that ratio is small and has
-all its digits, in the far tails its complement has.
+**Gamma** of shape 1/2 and more by Halley's method from Wilson and Hilferty's (1931) guess: with the error e of the
+tail over the density f, the step is e / (1 - e f' / (2 f)). Two steps suffice, in half the time of SciPy's inverse,
+which serves smaller shapes and what does not settle.
+
+**Beta, F, Student's t** by SciPy's inverse incomplete beta function, in the tail at hand. With T of Student's law,
+T^2 / (df + T^2) has a beta law of shapes 1/2 and df / 2; near the median that ratio is small and has all its digits, in
+the far tails its complement has.
 
 **Inverse Gaussian** of mean 1 and scale s, on the scale y = log x: with r = 2 sqrt(s) sinh(y/2) and
 R = 2 sqrt(s) cosh(y/2) the tails are exp(-r^2/2) / 2 times erfcx(-r/sqrt 2) + erfcx(R/sqrt 2) (lower, r < 0) and
@@ -46,6 +50,7 @@ REFINE = types.float64(types.CPointer(types.float64), types.float64, types.float
 
 GAMMA, BETA, F, STUDENT, WALD, NONCENTRAL, VONMISES = (float(i) for i in range(1, 8))
 
+_HALLEY, _HALLEY_STEPS, _FAR_UP = 1e-5, 8, -0.05
 _NORMAL_GAMMA = 1e12
 _NORMAL_STUDENT = 1e9
 _NORMAL_NONCENTRAL = 1e7
@@ -76,11 +81,37 @@ def _standardised_gamma_tails(y: float, a: float, b: float, c: float) -> tuple[f
 
 
 @inline
+def _gamma_guess(t: float, a: float) -> float:
+    """Wilson and Hilferty's (1931), which errs by a^(-3/2) of the value."""
+    root = 1.0 - 1.0 / (9.0 * a) + normal_quantile(t) / (3.0 * math.sqrt(a))
+    return a * root * root * root
+
+
+@inline
+def _halley_gamma_quantile(t: float, a: float) -> float:
+    """From shape 1/2 on; NaN if it does not settle. A step of less than `_HALLEY` deviations leaves its cube."""
+    log_factor = math.lgamma(a)
+    x = _gamma_guess(t, a)
+    if t > 0.0 and x < 0.3 * a:  # P(a, x) = x^a / Gamma(a + 1) for small x
+        x = max(x, math.exp((math.log(t) + log_factor + math.log(a)) / a))
+    last = _HALLEY / (1.0 + math.sqrt(a))
+    for _ in range(_HALLEY_STEPS):
+        density = math.exp((a - 1.0) * math.log(x) - x - log_factor)
+        # the upper tail's function is slower, and the lower's loses nothing until far up
+        excess: float = gammainc(a, x) - _lower(t) if t > 0.0 or t < _FAR_UP else -(gammaincc(a, x) + t)
+        error = excess / density
+        step = error / (1.0 - 0.5 * error * ((a - 1.0) / x - 1.0))
+        if abs(step) <= last * x:
+            return x - step
+        x = max(x - step, 0.5 * x)
+    return math.nan
+
+
+@inline
 def _large_gamma_quantile(t: float, a: float) -> float:
-    """Wilson and Hilferty's (1931) guess errs by a^(-3/2) of the value; Newton's method does the rest."""
+    """Newton's method from a guess that is nearly right."""
     deviation = math.sqrt(a)
-    root = 1.0 - 1.0 / (9.0 * a) + normal_quantile(t) / (3.0 * deviation)
-    x = a * root * root * root
+    x = _gamma_guess(t, a)
     if a > _NORMAL_GAMMA:
         return x
     return a + deviation * solve(
@@ -98,9 +129,12 @@ def gamma_quantile(t: float, a: float, log: float = 0.0, c: float = 0.0) -> floa
         log_x = (log_lower(t) + math.lgamma(a + 1.0)) / a
         if log_x < _LOG_TINY:
             return log_x if log == 1.0 else math.exp(log_x)
+    x: float = math.nan
     if a >= LARGE:
         x = _large_gamma_quantile(t, a)
-    else:
+    elif a >= 0.5:
+        x = _halley_gamma_quantile(t, a)
+    if math.isnan(x):
         x = gammaincinv(a, t) if t > 0.0 else gammainccinv(a, -t)
     return math.log(x) if log == 1.0 else x
 
