@@ -110,15 +110,12 @@ def plan_for(job: Job, options: Options, given: Resources = UNHURRIED, points: i
     if budget is not None and budget < LEAST_BUDGET:
         return _score_only(job, options, f"no pilot with less than {LEAST_BUDGET} draws")
     try:
-        if job.p > HESSIAN_UP_TO:
-            return _without_hessians(job, options, f"more than {HESSIAN_UP_TO} parameters", given)
-        try:
-            second, pilot = _pilot(replace(job, order=2), options, given)
-        except (LikelihoodError, NonFiniteError) as error:
-            # whatever is wrong with the likelihood itself will be met again by the score
-            return _without_hessians(job, options, f"no Hessian: {error}", given)
+        found = _with_hessians(job, options, given)
+        if isinstance(found, str):
+            return _without_hessians(job, options, found, given)
     except OutOfTimeError:
         return _score_only(job, options, preview.OUT_OF_TIME)
+    second, pilot = found
     seen = preview.look(second, pilot, given)
     candidates = WITH_HESSIANS if seen.usable else ("score",)
     return _with(seen, _best(second, options, candidates, pilot, points))
@@ -174,17 +171,23 @@ def _by_scores(job: Job, options: Options, given: Resources) -> Plan:
 
 def _preview(job: Job, options: Options, few: bool, given: Resources) -> tuple[Preview, Pilot]:
     """A look at the pilot with Hessians if they can be had, and at scores alone if not."""
-    if few:
-        reason = f"no Hessians with less than {LEAST_BUDGET} draws"
-    elif job.p > HESSIAN_UP_TO:
-        reason = f"more than {HESSIAN_UP_TO} parameters"
-    else:
-        try:
-            second, pilot = _pilot(replace(job, order=2), options, given)
-            return preview.look(second, pilot, given), pilot
-        except (LikelihoodError, NonFiniteError) as error:
-            reason = f"no Hessian: {error}"
-    return preview.nothing(reason), _pilot(job, options, given)[1]
+    found = f"no Hessians with less than {LEAST_BUDGET} draws" if few else _with_hessians(job, options, given)
+    if isinstance(found, str):
+        return preview.nothing(found), _pilot(job, options, given)[1]
+    return preview.look(*found, given), found[1]
+
+
+def _with_hessians(job: Job, options: Options, given: Resources) -> tuple[Job, Pilot] | str:
+    """A pilot with Hessians, or why there is none.
+
+    Whatever is wrong with the likelihood itself will be met again by the score.
+    """
+    if job.p > HESSIAN_UP_TO:
+        return f"more than {HESSIAN_UP_TO} parameters"
+    try:
+        return _pilot(replace(job, order=2), options, given)
+    except (LikelihoodError, NonFiniteError) as error:
+        return f"no Hessian: {error}"
 
 
 def _without_hessians(job: Job, options: Options, reason: str, given: Resources) -> Plan:
