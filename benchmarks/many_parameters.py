@@ -8,8 +8,9 @@ from numba import carray, njit
 
 import fastfim
 from fastfim import _abi, autodiff
-from fastfim.kernels import Layout, recipe_of
+from fastfim.kernels import TILE, Layout, recipe_of
 from fastfim.passes import derivative_pass
+from fastfim.streams import aligned_empty
 
 from . import many_parameters_jax
 
@@ -155,13 +156,14 @@ def timings(name):
 
     @njit(error_model="numpy", fastmath={"contract", "nsz"})
     def scores(draws, theta, args, results):
-        for i in range(0, len(draws), chunk):  # as in a block: a chunk at a time, its draws counted by nobody
-            memory = carray(offset(address(draws), i * size), (chunk, size))
+        for i in range(0, len(draws), chunk):  # as in a block: a chunk at a time, where draws lie as blocks have them
+            memory = carray(offset(address(draws), i * size), (chunk // TILE, size, TILE))
             differentiate(address(theta), args, memory, address(results), chunk, chunk, True)
 
-    draws, results = normals(DRAWS, size), np.empty(chunk * (p + 1))
+    draws, results = aligned_empty(DRAWS * size).reshape(DRAWS, size), aligned_empty(chunk * (p + 1))
+    draws[:] = normals(DRAWS, size)
     if logpdf is logistic:
-        draws = (draws > 0).astype(float)
+        draws[:] = draws > 0
     runs = (values, draws, theta, model.args), (scores, draws, theta, model.args, results)
     return [nanoseconds(*run) / DRAWS for run in runs]
 

@@ -13,8 +13,9 @@ from numba import carray
 from . import _abi, _jit, autodiff, streams
 from .calls import BEGIN, GIVEN, HEADER
 from .errors import LikelihoodError
-from .kernels import Layout, Recipe
+from .kernels import TILE, Layout, Recipe
 from .passes import derivative_pass, draw_pass, prepared
+from .placing import fill_up
 from .store import Compiled
 from .summing import sum_pass
 
@@ -74,7 +75,7 @@ def _block(recipe: Recipe) -> Any:
         point = private(theta)
         args = with_prepared(point, constants)
         rng = open_stream(state)
-        draws = carray(work, (chunk, size))
+        draws = carray(work, (chunk // TILE, size, TILE))
         results = offset(work, chunk * size)
         weights = carray(offset(results, chunk * (1 + rows)), (chunk,))
         done = 0
@@ -82,6 +83,7 @@ def _block(recipe: Recipe) -> Any:
             m = min(chunk, n - done)
             if drawn:
                 draw_chunk(rng, point, args, draws, weights, m)
+            fill_up(draws, m)
             densities = differentiate_chunk(theta, constants, draws, results, chunk, m, done == 0)
             sum_chunk(work, size, order, chunk, m, densities, sums)
             done += m

@@ -23,7 +23,7 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
-from numba import carray, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import overload, overload_method, register_model
 
@@ -33,7 +33,8 @@ from .autodiff.active import TopCompiler
 from .autodiff.callgraph import reachable
 from .autodiff.masks import everywhere
 from .autodiff.number import Source
-from .kernels import UNWRITTEN, Recipe
+from .kernels import TILE, UNWRITTEN, Recipe
+from .placing import place
 from .streams import VARIATES, stream
 from .streams.typed import Rng
 from .streams.variates.gammas import (
@@ -181,24 +182,19 @@ def _scalar_pass(sample: Any) -> Any:
 
 
 def _vector_pass(sample: Any, length: int | None) -> Any:
-    """Tiles of vectors come element by element, and are laid out draw by draw in squares of eight by eight."""
     tile, offset, address, aligned = tiles.DRAWS, _abi.offset, _abi.address, tiles.aligned
-    vector_tile, transpose = tiles.vector_tile, tiles.transpose_square
+    number_tile, vector_tile, store = tiles.number_tile, tiles.vector_tile, tiles.store_numbers
     room = _jit.memory(None if length is None else tile * (length + 1))
 
     def vectors(rng, point, args, draws, m):  # type: ignore[no-untyped-def]
         together, size = by_tiles(rng), draws.shape[1]
         memory = room(tile * (size + 1))
         bits, source = _jit.as_int64(memory), aligned(memory)
-        elements = carray(source, (size, tile))
         for i in range(0, m, tile):
             bits[:] = UNWRITTEN  # what the sampler leaves out must not pass for a draw
             sample(together, point, vector_tile(source, size), *args)
-            target = offset(address(draws), i * size)
-            for j in range(0, size - tile + 1, tile):
-                transpose(offset(source, tile * j), tile, offset(target, j), size)
-            for j in range(size - size % tile, size):
-                for k in range(tile):
-                    draws[i + k, j] = elements[j, k]
+            target = offset(address(draws), place(i, size))
+            for j in range(size):
+                store(number_tile(offset(source, tile * j)), offset(target, TILE * j))
 
     return _jit.inner(vectors)

@@ -35,13 +35,11 @@ from .errors import LikelihoodError
 from .likelihood import BoundLikelihood, location
 
 #: Draws a chunk: enough to amortise a pass, few enough that the chunk stays in the first two caches.
-LONGEST_CHUNK, SHORTEST_CHUNK, CACHED_WORDS = 256, 16, 8192
-#: Scores may take so many draws at once (see `fastfim.taping`).
-SCORES_CHUNK = 32
+LONGEST_CHUNK, CACHED_WORDS = 256, 8192
+#: Draws whose elements lie together (see `fastfim.placing`), and may be done at once; chunks have room for whole tiles.
+TILE = 32
 #: Beyond so many parameters outer products cost more than all else, and want at least so many draws a chunk.
 MANY, MANY_CHUNK = 64, 128
-#: Chunks have room for a multiple of so many draws, as many as a pass may do at once.
-ROOM = 8
 #: Blocks are long, yet short enough to interrupt.
 LONGEST_BLOCK, BLOCK_WORDS = 1 << 18, 1 << 20
 #: The ``sampling`` of a job whose draws are there already.
@@ -54,8 +52,9 @@ UNWRITTEN = 0x7FF8_F00D_F00D_F00D
 class Layout:
     """Where things lie in ``work`` and ``sums``.
 
-    ``work``: draws (chunk, size); log densities (chunk); scores (p, chunk); for order 2 also Hessians (p (p + 1) / 2,
-    chunk), upper triangle row by row; if ``weighted``, weights of the draws (chunk), and scratch (chunk).
+    ``work``: draws (chunk / `TILE`, size, `TILE`); log densities (chunk); scores (p, chunk); for order 2 also Hessians
+    (p (p + 1) / 2, chunk), upper triangle row by row; if ``weighted``, weights of the draws (chunk), and scratch
+    (chunk).
     ``sums``: s (p); Y (p (p + 1) / 2); for order 2 also N; the weights; last, how many draws and log densities were not
     finite. All but the last are weighted.
     """
@@ -84,11 +83,10 @@ class Layout:
 
     @property
     def chunk(self) -> int:
-        """Draws a chunk, or room for them: a power of two, or as asked for up to a multiple of `ROOM`."""
+        """Draws a chunk, or room for them: a power of two, or as asked for up to a multiple of `TILE`."""
         if self.together:
-            return -(-self.together // ROOM) * ROOM
-        scores_chunk = MANY_CHUNK if self.p > MANY else SCORES_CHUNK
-        shortest = scores_chunk if self.order == 1 else SHORTEST_CHUNK
+            return -(-self.together // TILE) * TILE
+        shortest = MANY_CHUNK if self.p > MANY and self.order == 1 else TILE
         fitting = max(CACHED_WORDS // self.words_a_draw, shortest)
         return int(min(LONGEST_CHUNK, 1 << (fitting.bit_length() - 1)))
 
@@ -106,8 +104,19 @@ class Layout:
         """A ``work`` yet to be filled, one row a block."""
         return streams.aligned_empty(blocks * self.chunk * self.words_a_draw).reshape(blocks, -1)
 
+    def placed(self, draws: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Draws (n, size) as they lie in a row of ``work``."""
+        rows = np.zeros((self.chunk, self.size))
+        rows[: len(draws)] = draws
+        return rows.reshape(-1, TILE, self.size).swapaxes(1, 2).ravel()
+
+    def _by_draw(self, placed: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Draws (blocks, chunk, size) of those that lie in tiles; a copy, but of scalars."""
+        tiles = placed.reshape(len(placed), -1, self.size, TILE)
+        return tiles.swapaxes(2, 3).reshape(len(placed), self.chunk, self.size)
+
     def read(self, work: NDArray[np.float64], count: int) -> Chunk:
-        """Views of the first ``count`` draws of the chunk that each block left in its row of ``work``."""
+        """The first ``count`` draws of the chunk that each block left in its row of ``work``."""
         blocks, chunk = len(work), self.chunk
         logpdf = self.size * chunk
         scores = logpdf + chunk
@@ -118,7 +127,7 @@ class Layout:
             return work[:, first:end].reshape(blocks, -1, chunk)[:, :, :count].transpose(0, 2, 1)
 
         return Chunk(
-            work[:, :logpdf].reshape(blocks, chunk, self.size)[:, :count],
+            self._by_draw(work[:, :logpdf])[:, :count],
             work[:, logpdf : logpdf + count],
             by_draw(scores, hessians),
             by_draw(hessians, weights) if self.order == 2 else None,
@@ -291,7 +300,7 @@ def differentiated(job: Job, draws: NDArray[np.float64]) -> Chunk:
     """Log densities and derivatives at the job's points (m, p) of the same draws (n, size), point by point."""
     layout = replace(job.layout, together=max(1, len(draws)))
     work, sums = layout.workspace(len(job.theta)), np.zeros((len(job.theta), 1, layout.sums))
-    work[:, : draws.size] = draws.ravel()
+    work[:, : layout.chunk * layout.size] = layout.placed(draws)
     # a stream is opened, though nothing is taken from it
     state = _scratch("mc" if job.sampling == GIVEN else job.sampling)
     _call(job, layout, state, np.zeros((1, 1)), len(draws), work, sums, calls.GIVEN)

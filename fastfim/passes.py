@@ -16,7 +16,8 @@ from numba import carray
 from . import _abi, _jit, autodiff, streams
 from .autodiff import Dual, Theta, second_order, tiles
 from .drawing import tile_draws
-from .kernels import UNWRITTEN, Recipe
+from .kernels import TILE, UNWRITTEN, Recipe
+from .placing import reader, room_for
 from .taping import single_pass, tape_form, tape_pass
 from .tiling import score_pass, tile_pass
 
@@ -58,20 +59,24 @@ def draw_pass(recipe: Recipe) -> Any:
     if by_tiles is not None:
         return _jit.inner(lambda rng, point, args, draws, weights, m: by_tiles(rng, point, args, draws, m))
     draw, next_point, draw_weight = autodiff.plain(recipe.sample), streams.next_point, streams.draw_weight
-    weighted = recipe.weighted
+    weighted, room = recipe.weighted, room_for(recipe)
 
     def scalars(rng, point, args, draws, weights, m):  # type: ignore[no-untyped-def]
         for i in range(m):
-            draws[i, 0] = draw(rng, point, *args)
+            draws[i // TILE, 0, i % TILE] = draw(rng, point, *args)
             if weighted:
                 weights[i] = draw_weight(rng)
             next_point(rng)
 
     def vectors(rng, point, args, draws, weights, m):  # type: ignore[no-untyped-def]
-        bits = _jit.as_int64(draws)
+        size = draws.shape[1]
+        x = room(size + 1)[:size]
+        bits = _jit.as_int64(x)
         for i in range(m):
-            bits[i, :] = UNWRITTEN  # what the sampler leaves out must not pass for a draw
-            draw(rng, point, draws[i], *args)
+            bits[:] = UNWRITTEN  # what the sampler leaves out must not pass for a draw
+            draw(rng, point, x, *args)
+            for j in range(size):
+                draws[i // TILE, j, i % TILE] = x[j]
             if weighted:
                 weights[i] = draw_weight(rng)
             next_point(rng)
@@ -107,12 +112,6 @@ def derivative_pass(recipe: Recipe) -> Any:
 @_jit.inner
 def _nothing(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
     pass
-
-
-def draw_reader(recipe: Recipe) -> Any:
-    """Draw i of a chunk, as the user's functions take it."""
-    read_only = _abi.read_only
-    return _jit.inner((lambda draws, i: draws[i, 0]) if recipe.scalar else (lambda draws, i: read_only(draws[i])))
 
 
 def _automatic_pass(recipe: Recipe) -> Any:
@@ -158,29 +157,29 @@ def _tile_form(recipe: Recipe, order: int) -> tiles.TileForm | None:
 
 
 def _single_tape_pass(recipe: Recipe) -> Any:
-    return single_pass(recipe, prepared(recipe, autodiff.active), draw_reader(recipe))
+    return single_pass(recipe, prepared(recipe, autodiff.active))
 
 
 def _column_pass(recipe: Recipe) -> Any:
     """Scores and Hessians from a tape of second order, which is made longer where a draw does not fit."""
-    logpdf, draw_of, offset = autodiff.active(recipe.logpdf), draw_reader(recipe), _abi.offset
+    logpdf, draw_of, gathered = autodiff.active(recipe.logpdf), reader(recipe), room_for(recipe)
     with_prepared, value = prepared(recipe, autodiff.active), autodiff.value
     open_tape, differentiate = second_order.recorder(recipe.parameters), second_order.differentiate
     end, room, rewind, words = second_order.end, second_order.room, second_order.rewind, second_order.NODE_WORDS
-    p, wrt = recipe.p, np.array(recipe.wrt)
+    p, wrt, offset = recipe.p, np.array(recipe.wrt), _abi.offset
 
     def automatic(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
         densities = carray(results, (m,))
         scores = carray(offset(results, chunk), (p, chunk))
         hessians = carray(offset(results, chunk * (1 + p)), (p * (p + 1) // 2, chunk))
-        memory = np.empty((FIRST_NODES, words))
+        memory, x = np.empty((FIRST_NODES, words)), gathered(draws.shape[1] + 1)
         i = 0
         while i < m:
             taped = open_tape(theta, memory)
             args = with_prepared(taped, constants)
             start = end(taped)
             while i < m and room(taped):
-                d = logpdf(draw_of(draws, i), taped, *args)
+                d = logpdf(draw_of(draws, i, x), taped, *args)
                 if room(taped):
                     densities[i] = value(d)
                     differentiate(d, taped, memory, wrt, scores[:, i], hessians[:, i])
@@ -193,7 +192,7 @@ def _column_pass(recipe: Recipe) -> Any:
 
 
 def _forward_pass(recipe: Recipe) -> Any:
-    logpdf, draw_of, offset = autodiff.active(recipe.logpdf), draw_reader(recipe), _abi.offset
+    logpdf, draw_of, room, offset = autodiff.active(recipe.logpdf), reader(recipe), room_for(recipe), _abi.offset
     with_prepared = prepared(recipe, autodiff.active)
     value, store_gradient, store_hessian = autodiff.value, autodiff.store_gradient, autodiff.store_hessian
     p, order = recipe.p, 1 if recipe.hessian is not None else recipe.order
@@ -207,12 +206,12 @@ def _forward_pass(recipe: Recipe) -> Any:
     def single(theta, constants, draws, results, chunk, done, m):  # type: ignore[no-untyped-def]
         scores = offset(results, chunk)
         hessians = offset(scores, chunk * p)
-        densities = carray(results, (m,))
+        densities, x = carray(results, (m,)), room(draws.shape[1] + 1)
         for first in range(0, p, step):
             active = seeds(theta, first)
             active_args = with_prepared(active, constants)
             for i in range(done, m):
-                d = logpdf(draw_of(draws, i), active, *active_args)
+                d = logpdf(draw_of(draws, i, x), active, *active_args)
                 densities[i] = value(d)
                 if order == 1:
                     store_gradient(d, offset(scores, i), chunk, first, min(lanes, p - first))
@@ -225,15 +224,15 @@ def _forward_pass(recipe: Recipe) -> Any:
 
 
 def _density_pass(recipe: Recipe) -> Any:
-    logpdf, draw_of = autodiff.plain(recipe.logpdf), draw_reader(recipe)
+    logpdf, draw_of, room = autodiff.plain(recipe.logpdf), reader(recipe), room_for(recipe)
     private, with_prepared = _abi.private_copy(recipe.parameters), prepared(recipe, autodiff.plain)
 
     def density(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
         point = private(theta)
         args = with_prepared(point, constants)
-        densities = carray(results, (m,))
+        densities, x = carray(results, (m,)), room(draws.shape[1] + 1)
         for i in range(m):
-            densities[i] = logpdf(draw_of(draws, i), point, *args)
+            densities[i] = logpdf(draw_of(draws, i, x), point, *args)
 
     return _jit.inner(density)
 
@@ -243,19 +242,19 @@ def _hand_score_pass(recipe: Recipe) -> Any:
 
 
 def _single_score_pass(recipe: Recipe) -> Any:
-    score, draw_of, offset, p = autodiff.plain(recipe.score), draw_reader(recipe), _abi.offset, recipe.p
+    score, draw_of, room, p = autodiff.plain(recipe.score), reader(recipe), room_for(recipe), recipe.p
     parameters, wrt = recipe.parameters, recipe.wrt
-    private, with_prepared = _abi.private_copy(parameters), prepared(recipe, autodiff.plain)
+    private, offset, with_prepared = _abi.private_copy(parameters), _abi.offset, prepared(recipe, autodiff.plain)
 
     def hand_score(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
         point = private(theta)
         args = with_prepared(point, constants)
         rows = carray(offset(results, chunk), (p, chunk))
-        out = np.empty(parameters)
+        out, x = np.empty(parameters), room(draws.shape[1] + 1)
         bits = _jit.as_int64(out)
         for i in range(m):
             bits[:] = UNWRITTEN
-            score(draw_of(draws, i), point, out, *args)
+            score(draw_of(draws, i, x), point, out, *args)
             for j in range(p):
                 rows[j, i] = out[wrt[j]]
 
@@ -263,20 +262,20 @@ def _single_score_pass(recipe: Recipe) -> Any:
 
 
 def _hand_hessian_pass(recipe: Recipe) -> Any:
-    hessian, draw_of, offset, p = autodiff.plain(recipe.hessian), draw_reader(recipe), _abi.offset, recipe.p
+    hessian, draw_of, room, p = autodiff.plain(recipe.hessian), reader(recipe), room_for(recipe), recipe.p
     parameters, wrt = recipe.parameters, recipe.wrt
-    private, with_prepared = _abi.private_copy(parameters), prepared(recipe, autodiff.plain)
+    private, offset, with_prepared = _abi.private_copy(parameters), _abi.offset, prepared(recipe, autodiff.plain)
     pairs = p * (p + 1) // 2
 
     def hand_hessian(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
         point = private(theta)
         args = with_prepared(point, constants)
         rows = carray(offset(results, chunk * (p + 1)), (pairs, chunk))
-        out = np.empty((parameters, parameters))
+        out, x = np.empty((parameters, parameters)), room(draws.shape[1] + 1)
         bits = _jit.as_int64(out)
         for i in range(m):
             bits[:, :] = UNWRITTEN
-            hessian(draw_of(draws, i), point, out, *args)
+            hessian(draw_of(draws, i, x), point, out, *args)
             k = 0
             for a in range(p):
                 for b in range(a, p):

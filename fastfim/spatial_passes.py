@@ -9,7 +9,7 @@ from numba import carray
 
 from . import _abi, _jit, autodiff
 from .kernels import Recipe
-from .passes import draw_reader, prepared
+from .passes import prepared
 
 #: Entries of a draw that are differentiated at once; longer draws take several passes.
 LANES = 16
@@ -31,12 +31,13 @@ def block(recipe: Recipe) -> Callable[..., int]:
 
 
 def _values(recipe: Recipe) -> Any:
-    logpdf, draw_of = autodiff.plain(recipe.logpdf), draw_reader(recipe)
+    logpdf, scalar, read_only = autodiff.plain(recipe.logpdf), recipe.scalar, _abi.read_only
+    draw_of = _jit.inner((lambda draw: draw[0]) if scalar else (lambda draw: read_only(draw)))
 
     def values(draws, point, args, results):  # type: ignore[no-untyped-def]
         out = carray(results, (len(draws),))
         for i in range(len(draws)):
-            out[i] = logpdf(draw_of(draws, i), point, *args)
+            out[i] = logpdf(draw_of(draws[i]), point, *args)
 
     return _jit.inner(values)
 

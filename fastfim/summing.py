@@ -11,7 +11,7 @@ from typing import Any
 from numba import carray, types
 
 from . import _abi, _jit
-from .kernels import MANY
+from .kernels import MANY, TILE
 from .products import add_products
 
 
@@ -46,7 +46,7 @@ def sum_chunk(work, size, p, order, chunk, m, densities, sums):  # type: ignore[
     memory = carray(work, (chunk * (size + 1),))
     out = carray(sums, (p + order * pairs + 2,))
     out[-2] += m
-    out[-1] += _count_nonfinite(memory, m * size) + _count_nonfinite(memory[chunk * size :], densities)
+    out[-1] += _nonfinite_draws(memory, size, m) + _count_nonfinite(memory[chunk * size :], densities)
     table = carray(_abi.offset(work, chunk * (size + 1)), (rows, chunk))
     for i in range(p):
         out[i] += _row_sum(table[i], m)
@@ -95,7 +95,7 @@ def sum_weighted_chunk(work, size, p, order, chunk, m, densities, sums):  # type
     table = carray(_abi.offset(work, chunk * (size + 1)), (rows + 2, chunk))
     weights, scratch = table[rows], table[rows + 1]
     out[-2] += _row_sum(weights, m)
-    out[-1] += _count_nonfinite(memory, m * size) + _count_nonfinite(memory[chunk * size :], densities)
+    out[-1] += _nonfinite_draws(memory, size, m) + _count_nonfinite(memory[chunk * size :], densities)
     for i in range(p, rows):
         out[pairs + i] -= _dot(weights, table[i], m)
     for i in range(p):
@@ -126,6 +126,16 @@ def _row_sum(row, m):  # type: ignore[no-untyped-def]
     for k in range(m):
         total += row[k]
     return total
+
+
+@_jit.inner
+def _nonfinite_draws(memory, size, m):  # type: ignore[no-untyped-def]
+    """How many numbers of the first m draws: of whole tiles, and of what the last one holds."""
+    whole = m // TILE * TILE * size
+    count = _count_nonfinite(memory, whole)
+    for place in range(whole, whole + size * TILE if m % TILE else whole, TILE):
+        count += _count_nonfinite(memory[place:], m % TILE)
+    return count
 
 
 @_jit.inner

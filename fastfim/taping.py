@@ -13,18 +13,16 @@ import numpy as np
 from . import _abi, _jit, autodiff
 from .autodiff import Theta, reverse, tiles
 from .autodiff.reverse import Taped
-from .kernels import Recipe
-from .tiling import tile_of, words
+from .kernels import TILE, Recipe
+from .placing import reader, room_for, tile_reader
 
-#: Draws on a tape at once: several vectors of the processor's, so that what is the same for all of them costs little.
-DRAWS = 32
 #: Words of notes and of rows that a tape has at first. Too short a one costs an evaluation.
 FIRST_NOTES, FIRST_ROWS = 1 << 17, 1 << 18
 
 
 def tape_form(recipe: Recipe) -> tiles.TileForm | None:
     """How a density does several draws at once on a tape, if it can."""
-    theta, kinds = Theta(Taped(1, DRAWS), recipe.parameters), [_abi.kind_of(kind) for kind in recipe.kinds]
+    theta, kinds = Theta(Taped(1, TILE), recipe.parameters), [_abi.kind_of(kind) for kind in recipe.kinds]
     if recipe.prepare is not None:
         try:
             kinds.append(_returned(autodiff.active(recipe.prepare), (theta, *kinds)))
@@ -43,8 +41,7 @@ def tape_pass(form: tiles.TileForm, recipe: Recipe, with_prepared: Any) -> Any:
 
     All, or those before the first tile that diverged.
     """
-    room = _jit.memory(words(recipe, DRAWS))
-    by_tape = _pass(recipe, DRAWS, tiles.attempt(form), with_prepared, tile_of(recipe, DRAWS), room)
+    by_tape = _pass(recipe, TILE, tiles.attempt(form), with_prepared, tile_reader(recipe, TILE), _no_room)
 
     def tiled(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
         return by_tape(theta, constants, draws, results, chunk, 0, m)
@@ -52,12 +49,11 @@ def tape_pass(form: tiles.TileForm, recipe: Recipe, with_prepared: Any) -> Any:
     return _jit.inner(tiled)
 
 
-def single_pass(recipe: Recipe, with_prepared: Any, draw_of: Any) -> Any:
+def single_pass(recipe: Recipe, with_prepared: Any) -> Any:
     """Compiled ``f(theta, constants, draws, results, chunk, i, m)``: draws i to m, one at a time."""
     density = autodiff.active(recipe.logpdf, outermost=True)
     attempt = _jit.inner(lambda x, theta, args: (True, density(x, theta, *args)))
-    read = _jit.inner(lambda draws, i, m, memory: draw_of(draws, i))
-    return _pass(recipe, 1, attempt, with_prepared, read, _jit.inner(lambda words: None))
+    return _pass(recipe, 1, attempt, with_prepared, reader(recipe), room_for(recipe))
 
 
 def _pass(recipe: Recipe, tile: int, attempt: Any, with_prepared: Any, read: Any, memory_for: Any) -> Any:
@@ -67,27 +63,31 @@ def _pass(recipe: Recipe, tile: int, attempt: Any, with_prepared: Any, read: Any
     offset, least = _abi.offset, (recipe.parameters + 2 + reverse.SPARE) * tile
 
     def by_tape(theta, constants, draws, results, chunk, i, m):  # type: ignore[no-untyped-def]
-        scores, memory = offset(results, chunk), memory_for(tile * (draws.shape[1] + 1))
+        scores, memory = offset(results, chunk), memory_for(draws.shape[1] + 1)
         notes, rows = np.empty(FIRST_NOTES), on_line(np.empty(FIRST_ROWS + least))
         while i < m:
             taped = open_tape(theta, notes, rows)
             args = with_prepared(taped, constants)
             start = end(taped)
             while i < m and room(taped):
-                count = min(tile, m - i)
-                done, d = attempt(read(draws, i, m, memory), taped, args)
+                done, d = attempt(read(draws, i, memory), taped, args)
                 if not done:
                     return i
                 if room(taped):
-                    store(d, offset(results, i), count)
-                    gradient(d, taped, notes, rows, start, wrt, offset(scores, i), chunk, count)
-                    i += count
+                    store(d, offset(results, i))
+                    gradient(d, taped, notes, rows, start, wrt, offset(scores, i), chunk)
+                    i += tile
             if i < m:
                 needed = end(taped)
                 notes, rows = np.empty(2 * needed[0]), on_line(np.empty(2 * needed[1]))
         return i
 
     return _jit.inner(by_tape)
+
+
+@_jit.inner
+def _no_room(words: Any) -> None:
+    """Tiles are read where they lie."""
 
 
 @_jit.inner

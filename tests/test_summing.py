@@ -9,7 +9,7 @@ import pytest
 from numba import njit
 
 from fastfim import _abi
-from fastfim.kernels import MANY, Layout
+from fastfim.kernels import MANY, TILE, Layout
 from fastfim.summing import sum_pass
 
 
@@ -66,4 +66,4 @@ def test_what_is_not_finite_is_counted(p):
 
 def test_room_for_whole_tiles():
     for together in (1, 7, 8, 9, 1001):
-        assert Layout(3, 2, 1, together=together).chunk % 8 == 0
+        assert Layout(3, 2, 1, together=together).chunk % TILE == 0

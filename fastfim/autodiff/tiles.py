@@ -37,7 +37,7 @@ from numba.np.arrayobj import make_array, populate_array
 from fastfim import _jit
 from fastfim.autodiff.active import active
 from fastfim.autodiff.dual import Dual, unpack
-from fastfim.autodiff.emit import DOUBLE, LANE, Emitter, Value
+from fastfim.autodiff.emit import DOUBLE, Emitter, Value
 from fastfim.autodiff.masks import Diverged, Mask
 from fastfim.autodiff.number import Active, Source
 from fastfim.autodiff.reverse.taped import Taped
@@ -209,41 +209,6 @@ def aligned(typing_context: Any, memory: Any) -> Any:
         return builder.inttoptr(builder.and_(upwards, index_constant(-ALIGNMENT)), DOUBLE.as_pointer())
 
     return _POINTER(memory), generate
-
-
-@intrinsic
-def transpose_square(typing_context: Any, source: Any, step: Any, target: Any, stride: Any) -> Any:
-    """Rows of `DRAWS` numbers, ``step`` apart, to columns: ``target[stride j + k] = source[step k + j]``."""
-
-    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        source, step, target, stride = args
-        rows = []
-        for k in range(DRAWS):
-            row = builder.gep(source, [builder.mul(step, index_constant(k))])
-            rows.append(builder.load(builder.bitcast(row, _VECTOR.as_pointer()), align=8))
-        for j, column in enumerate(_transposed(builder, rows)):
-            place = builder.bitcast(builder.gep(target, [builder.mul(stride, index_constant(j))]), _VECTOR.as_pointer())
-            builder.store(column, place, align=8)
-        return context.get_dummy_value()
-
-    return types.none(_POINTER, types.intp, _POINTER, types.intp), generate
-
-
-def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
-    """Columns of a square of vectors: halves are exchanged at a distance of 1, of 2, of 4 rows."""
-    distance = 1
-    while distance < len(rows):
-        low = [k if not k & distance else k - distance + len(rows) for k in range(len(rows))]
-        high = [k + distance if not k & distance else k + len(rows) for k in range(len(rows))]
-        masks = [ir.Constant(ir.VectorType(LANE, len(rows)), indices) for indices in (low, high)]
-        exchanged = list(rows)
-        for k in range(len(rows)):
-            if not k & distance:
-                pair = rows[k], rows[k + distance]
-                exchanged[k] = builder.shuffle_vector(*pair, masks[0])
-                exchanged[k + distance] = builder.shuffle_vector(*pair, masks[1])
-        rows, distance = exchanged, 2 * distance
-    return rows
 
 
 @intrinsic

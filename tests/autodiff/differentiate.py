@@ -155,8 +155,8 @@ def compiled_tile(function, p, scalar=True):
         start = reverse.end(taped)
         done, d = attempt(draw(draws), taped, ())
         if done and reverse.room(taped):
-            store(d, pointer(values), TILE)
-            read(d, taped, notes, rows, start, everything, pointer(gradients[0]), TILE, TILE)
+            store(d, pointer(values))
+            read(d, taped, notes, rows, start, everything, pointer(gradients[0]), TILE)
         return done and reverse.room(taped)
 
     def differentiated(draws, theta):

@@ -8,12 +8,10 @@
     start = end(theta)
     d = density(x, theta)
     if room(theta):
-        store(d, densities_pointer, count)
-        gradient(d, theta, notes, rows, start, wrt, scores_pointer, stride, count)
+        store(d, densities_pointer)
+        gradient(d, theta, notes, rows, start, wrt, scores_pointer, stride)
     else:
         ...                      # again, with at least end(theta) words of each and a few more
-
-``count`` of the ``draws`` that are evaluated at once are wanted.
 """
 
 from __future__ import annotations
@@ -28,7 +26,7 @@ from numba.extending import intrinsic
 from fastfim import _jit
 from fastfim.autodiff.emit import Emitter, Value
 from fastfim.autodiff.number import REAL
-from fastfim.autodiff.reverse.rows import clear, rows_of, store_some
+from fastfim.autodiff.reverse.rows import clear, rows_of
 from fastfim.autodiff.reverse.sweep import sweeper
 from fastfim.autodiff.reverse.tape import (
     CURSOR,
@@ -138,10 +136,10 @@ def _seed(typing_context: Any, d: Any, rows: Any) -> Any:
 
 @functools.cache
 def value_store(draws: int) -> Any:
-    """An intrinsic ``f(d, out, count)``: store the values of the first draws at a pointer."""
+    """An intrinsic ``f(d, out)``: store the values at a pointer."""
 
     @intrinsic
-    def store_values(typing_context: Any, d: Any, out: Any, count: Any) -> Any:
+    def store_values(typing_context: Any, d: Any, out: Any) -> Any:
         check_number(d)
 
         def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -150,10 +148,10 @@ def value_store(draws: int) -> Any:
                 found = Value(e, context.cast(builder, args[0], kind, types.float64))
             else:
                 found = kind.unpack(e, args[0]).value
-            store_some(builder, e.splat(found, draws).ir, args[1], args[2], draws)
+            builder.store(e.splat(found, draws).ir, row(builder, args[1], word(0), draws), align=8)
             return context.get_dummy_value()
 
-        return types.none(d, _POINTER, types.intp), generate
+        return types.none(d, _POINTER), generate
 
     return store_values
 
@@ -164,9 +162,7 @@ def reader(draws: int = 1) -> Any:
     sweep, put_out = sweeper(draws), rows_of(draws).put_out
 
     @_jit.inner
-    def gradient(
-        d: Any, theta: Any, notes: Any, rows: Any, start: Any, wrt: Any, out: Any, stride: Any, count: Any
-    ) -> None:
+    def gradient(d: Any, theta: Any, notes: Any, rows: Any, start: Any, wrt: Any, out: Any, stride: Any) -> None:
         """Store the derivatives of ``d``, and go back to ``start`` on the tape.
 
         Parameters
@@ -183,13 +179,11 @@ def reader(draws: int = 1) -> Any:
             Array of the indices of the parameters to differentiate in.
         out, stride
             Derivatives in ``wrt[k]`` are stored at ``out + k stride``.
-        count
-            Of how many draws.
         """
         _seed(d, rows)
         sweep(notes, rows, end(theta)[0], START)
         for k in range(len(wrt)):
-            put_out(rows, (1 + wrt[k]) * draws, out, k * stride, count)
+            put_out(rows, (1 + wrt[k]) * draws, out, k * stride)
         kept = (1 + len(theta)) * draws if len(wrt) == len(theta) else 0
         clear(rows, kept, start[1] - kept)  # what comes behind is cleared when it is written
         rewind(theta, start)

@@ -152,17 +152,17 @@ class Rows:
         draws = self.draws
 
         @intrinsic
-        def put_out(typing_context: Any, rows: Any, place: Any, out: Any, index: Any, count: Any) -> Any:
-            """Store the first ``count`` numbers of a row at ``out + index``, and leave 0."""
+        def put_out(typing_context: Any, rows: Any, place: Any, out: Any, index: Any) -> Any:
+            """Store a row at ``out + index``, and leave 0."""
 
             def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
                 e = Emitter(context, builder)
                 at = row(builder, _data(context, builder, sig.args[0], args[0]), args[1], draws)
-                store_some(builder, builder.load(at, align=8), builder.gep(args[2], [args[3]]), args[4], draws)
+                builder.store(builder.load(at, align=8), row(builder, args[2], args[3], draws), align=8)
                 builder.store(e.splat(0.0, draws).ir, at, align=8)
                 return context.get_dummy_value()
 
-            return types.none(rows, types.intp, out, types.intp, types.intp), generate
+            return types.none(rows, types.intp, out, types.intp), generate
 
         return put_out
 
@@ -180,17 +180,3 @@ def _add_product(e: Emitter, at: Any, weight: Value, adjoint: Value) -> None:
     if adjoint.width > 1:
         after = e.select(adjoint != 0.0, after, before)
     e.builder.store(after.ir, at, align=8)
-
-
-def store_some(builder: Any, found: Any, out: Any, count: Any, draws: int) -> None:
-    """Store the first ``count`` numbers of a row at a pointer."""
-    if draws == 1:
-        builder.store(found, out)
-        return
-    with builder.if_else(builder.icmp_signed("==", count, word(draws)), likely=True) as (all_of_them, some):
-        with all_of_them:
-            builder.store(found, builder.bitcast(out, found.type.as_pointer()), align=8)
-        with some:
-            slot = cgutils.alloca_once(builder, found.type)
-            builder.store(found, slot)
-            cgutils.raw_memcpy(builder, out, builder.bitcast(slot, DOUBLE.as_pointer()), count, 8)
