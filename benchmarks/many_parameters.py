@@ -7,7 +7,7 @@ import numpy as np
 from numba import carray, njit
 
 import fastfim
-from fastfim import _abi, autodiff
+from fastfim import _abi, autodiff, calls
 from fastfim.kernels import TILE, Layout, recipe_of
 from fastfim.passes import derivative_pass
 from fastfim.streams import aligned_empty
@@ -144,8 +144,11 @@ def timings(name):
         lambda rng, theta, x, *args: None, logpdf, parameters=[f"t{j}" for j in range(len(theta))], size=size
     )
     model = likelihood.bind(args)
-    density, differentiate = autodiff.plain(logpdf), derivative_pass(recipe_of(model, 1, "mc"))
+    recipe = recipe_of(model, 1, "mc")
+    density, differentiate = autodiff.plain(logpdf), derivative_pass(recipe)
     p, address, offset, chunk = len(theta), _abi.address, _abi.offset, Layout(len(theta), size, 1).chunk
+
+    unpack = _abi.unpacker(recipe.kinds, 0)
 
     @njit(error_model="numpy", fastmath={"contract", "nsz"})
     def values(draws, theta, args):
@@ -155,8 +158,9 @@ def timings(name):
         return total
 
     @njit(error_model="numpy", fastmath={"contract", "nsz"})
-    def scores(draws, theta, args, results):
-        for i in range(0, len(draws), chunk):  # as in a block: a chunk at a time, where draws lie as blocks have them
+    def scores(draws, theta, table, results):
+        args = unpack(address(table))
+        for i in range(0, len(draws), chunk):  # as in a block: a chunk at a time
             memory = carray(offset(address(draws), i * size), (chunk // TILE, size, TILE))
             differentiate(address(theta), args, memory, address(results), chunk, chunk, True)
 
@@ -164,7 +168,8 @@ def timings(name):
     draws[:] = normals(DRAWS, size)
     if logpdf is logistic:
         draws[:] = draws > 0
-    runs = (values, draws, theta, model.args), (scores, draws, theta, model.args, results)
+    table = calls.words((), model.args)
+    runs = (values, draws, theta, model.args), (scores, draws, theta, table, results)
     return [nanoseconds(*run) / DRAWS for run in runs]
 
 

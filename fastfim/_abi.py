@@ -31,8 +31,9 @@ def offset(typingctx: Any, pointer: Any, count: Any) -> Any:
 
 @intrinsic
 def address(typingctx: Any, array: Any) -> Any:
-    """Pointer to the first element of a float64 array."""
-    return FLOATS(array), lambda context, builder, sig, args: make_array(array)(context, builder, args[0]).data
+    """Pointer to the first element of an array."""
+    pointer = types.CPointer(array.dtype)
+    return pointer(array), lambda context, builder, sig, args: make_array(array)(context, builder, args[0]).data
 
 
 def _array(context: Any, builder: Any, kind: Any, pointer: Any, shape: list[Any]) -> Any:

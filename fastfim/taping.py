@@ -58,8 +58,10 @@ def single_pass(recipe: Recipe, with_prepared: Any) -> Any:
 
 def _pass(recipe: Recipe, tile: int, attempt: Any, with_prepared: Any, read: Any, memory_for: Any) -> Any:
     """The first draw that is not done comes back."""
-    open_tape, store = reverse.recorder(recipe.parameters, tile), reverse.value_store(tile)
-    gradient, end, room, wrt = reverse.reader(tile), reverse.end, reverse.room, np.array(recipe.wrt)
+    in_place = tile > 1 and recipe.selected is None and recipe.prepare is None
+    open_tape, store = reverse.recorder(recipe.parameters, tile, in_place), reverse.value_store(tile)
+    begin, finish = _in_place(tile) if in_place else _by_copy(recipe, tile)
+    end, room = reverse.end, reverse.room
     offset, least = _abi.offset, (recipe.parameters + 2 + reverse.SPARE) * tile
 
     def by_tape(theta, constants, draws, results, chunk, i, m):  # type: ignore[no-untyped-def]
@@ -70,12 +72,13 @@ def _pass(recipe: Recipe, tile: int, attempt: Any, with_prepared: Any, read: Any
             args = with_prepared(taped, constants)
             start = end(taped)
             while i < m and room(taped):
-                done, d = attempt(read(draws, i, memory), taped, args)
+                here = begin(taped, rows, offset(scores, i), chunk)
+                done, d = attempt(read(draws, i, memory), here, args)
                 if not done:
                     return i
                 if room(taped):
                     store(d, offset(results, i))
-                    gradient(d, taped, notes, rows, start, wrt, offset(scores, i), chunk)
+                    finish(d, here, notes, rows, start, offset(scores, i), chunk)
                     i += tile
             if i < m:
                 needed = end(taped)
@@ -83,6 +86,25 @@ def _pass(recipe: Recipe, tile: int, attempt: Any, with_prepared: Any, read: Any
         return i
 
     return _jit.inner(by_tape)
+
+
+def _in_place(tile: int) -> tuple[Any, Any]:
+    """What precedes and follows a density whose derivatives are summed up where they are to be.
+
+    All of them are, in their order, and nothing is recorded for several tiles.
+    """
+    collect = reverse.collector(tile)
+    return reverse.adjoints_at(tile), _jit.inner(
+        lambda d, theta, notes, rows, start, out, stride: collect(d, theta, notes, rows, start)
+    )
+
+
+def _by_copy(recipe: Recipe, tile: int) -> tuple[Any, Any]:
+    """The same where they are copied from the tape."""
+    gradient, wrt = reverse.reader(tile), np.array(recipe.wrt)
+    return _jit.inner(lambda theta, rows, out, stride: theta), _jit.inner(
+        lambda d, theta, notes, rows, start, out, stride: gradient(d, theta, notes, rows, start, wrt, out, stride)
+    )
 
 
 @_jit.inner

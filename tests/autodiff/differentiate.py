@@ -92,7 +92,7 @@ def compiled_backwards(function, p, outermost=True):
         d = density(x, taped)
         needed = reverse.end(taped)
         if reverse.room(taped):
-            read(d, taped, notes, rows, start, everything, pointer(gradient), 1, 1)
+            read(d, taped, notes, rows, start, everything, pointer(gradient), 1)
         return value(d), needed
 
     return evaluate

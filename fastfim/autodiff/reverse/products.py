@@ -240,10 +240,9 @@ def inputs(v: Any) -> Any:
     """Tape, values, and places of a vector's adjoints: of the first, and from one to the next."""
     kind = kind_inside(v)
     draws, step = kind.draws, kind.tile * (1 + kind.wide)
-    tile = kind.tile
 
     def of_parameters(v: Any) -> Any:
-        return tape_of(v), values_of_parameters(v), (first_place(v) * tile, tile)
+        return tape_of(v), values_of_parameters(v), places_of_parameters(v)
 
     def of_numbers(v: Any) -> Any:
         n, tape, values, first = len(v), no_tape(), np.empty(len(v) * draws), 0
@@ -290,13 +289,15 @@ def values_of_parameters(typing_context: Any, theta: Any) -> Any:
 
 
 @intrinsic
-def first_place(typing_context: Any, theta: Any) -> Any:
-    """The place of the first of some parameters."""
+def places_of_parameters(typing_context: Any, theta: Any) -> Any:
+    """The place of the first of some parameters, and how far it is to the next."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return cgutils.create_struct_proxy(sig.args[0])(context, builder, args[0]).lanes
+        struct = cgutils.create_struct_proxy(sig.args[0])(context, builder, args[0])
+        first = builder.add(struct.first, builder.mul(struct.lanes, struct.step))
+        return context.make_tuple(builder, sig.return_type, [first, struct.step])
 
-    return types.intp(theta), generate
+    return types.UniTuple(types.intp, 2)(theta), generate
 
 
 @_jit.apart

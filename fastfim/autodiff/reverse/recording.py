@@ -12,6 +12,14 @@
         gradient(d, theta, notes, rows, start, wrt, scores_pointer, stride)
     else:
         ...                      # again, with at least end(theta) words of each and a few more
+
+Where derivatives in all parameters are wanted, and nothing was recorded before the density, they may be summed up where
+they are to be, which spares a copy::
+
+    theta = open_tape(theta_pointer, notes, rows)           # of recorder(p, draws, elsewhere=True)
+    here = place(theta, rows, scores_pointer, stride)       # of adjoints_at(draws)
+    d = density(x, here)
+    collect(d, here, notes, rows, start)                    # of collector(draws)
 """
 
 from __future__ import annotations
@@ -24,7 +32,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from fastfim import _jit
-from fastfim.autodiff.emit import Emitter, Value
+from fastfim.autodiff.emit import INDEX, Emitter, Value
 from fastfim.autodiff.number import REAL
 from fastfim.autodiff.reverse.rows import clear, rows_of
 from fastfim.autodiff.reverse.sweep import sweeper
@@ -52,12 +60,12 @@ _POINTER = types.CPointer(types.float64)
 
 
 @functools.cache
-def recorder(p: int, draws: int = 1) -> Any:
+def recorder(p: int, draws: int = 1, elsewhere: bool = False) -> Any:
     """A compiled function ``f(theta_pointer, notes, rows) -> Theta`` that opens a tape for ``p`` parameters.
 
     ``notes`` and ``rows`` are float64 vectors, whose previous content is of no interest; there is room for what is
     spare and for the parameters at least.  The `Theta` holds a private copy of the parameters, and the header, on the
-    stack of the caller.
+    stack of the caller.  ``elsewhere``: adjoints of the parameters are given a place before anything is written.
     """
     theta_type = Theta(Taped(1, draws), p)
 
@@ -65,16 +73,17 @@ def recorder(p: int, draws: int = 1) -> Any:
     def open_tape(typing_context: Any, theta: Any, notes: Any, rows: Any) -> Any:
         def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             header, contents = cgutils.alloca_once(builder, HEADER), []
-            lengths = {NOTES: (START, SPARE), ROWS: ((p + 1) * draws, SPARE * draws)}
+            lengths = {NOTES: (START, SPARE), ROWS: ((1 if elsewhere else p + 1) * draws, SPARE * draws)}
             for which, (first, spare) in lengths.items():
                 array = context.make_array(sig.args[1 + which])(context, builder, args[1 + which])
                 cgutils.memset(builder, array.data, word(8 * first), 0)
                 size = builder.extract_value(array.shape, 0)
                 contents.append((word(first), builder.sub(size, word(spare)), array.data))
             open_at(builder, header, contents)
-            copy = local_copy(context, builder, theta_type, args[0], word(-1), p)
+            copy = local_copy(context, builder, theta_type, args[0], word(0), p)
             opened = cgutils.create_struct_proxy(theta_type)(context, builder, copy)
             opened.tape = builder.bitcast(header, OPEN_TAPE)
+            opened.first, opened.step = word(draws), word(draws)
             return opened._getvalue()
 
         return theta_type(theta, notes, rows), generate
@@ -157,9 +166,55 @@ def value_store(draws: int) -> Any:
 
 
 @functools.cache
+def adjoints_at(draws: int) -> Any:
+    """A compiled function ``f(theta, rows, out, stride)``: the adjoint of parameter k is to be at ``out + k stride``.
+
+    There it is set to 0; a ``theta`` that knows it comes back.
+    """
+    zero = rows_of(draws).zero
+
+    @intrinsic
+    def moved(typing_context: Any, theta: Any, rows: Any, out: Any, stride: Any) -> Any:
+        def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            found = cgutils.create_struct_proxy(sig.args[0])(context, builder, args[0])
+            beginning = context.make_array(sig.args[1])(context, builder, args[1]).data
+            distance = builder.sub(*(builder.ptrtoint(pointer, INDEX) for pointer in (args[2], beginning)))
+            found.first, found.step = builder.ashr(distance, word(3)), args[3]
+            return found._getvalue()
+
+        return theta(theta, rows, out, types.intp), generate
+
+    @_jit.inner
+    def elsewhere(theta: Any, rows: Any, out: Any, stride: Any) -> Any:
+        for k in range(len(theta)):
+            zero(out, k * stride)
+        return moved(theta, rows, out, stride)
+
+    return elsewhere
+
+
+@functools.cache
+def collector(draws: int) -> Any:
+    """A compiled function that reads a tape for ``draws`` draws at once.
+
+    ``f(d, theta, notes, rows, start)`` adds the derivatives of ``d`` to the adjoints of the parameters, and goes back
+    to ``start`` on the tape.
+    """
+    sweep = sweeper(draws)
+
+    @_jit.inner
+    def collect(d: Any, theta: Any, notes: Any, rows: Any, start: Any) -> None:
+        _seed(d, rows)
+        sweep(notes, rows, end(theta)[0], START)
+        rewind(theta, start)
+
+    return collect
+
+
+@functools.cache
 def reader(draws: int = 1) -> Any:
     """A compiled function that reads a tape for ``draws`` draws at once."""
-    sweep, put_out = sweeper(draws), rows_of(draws).put_out
+    collect, put_out = collector(draws), rows_of(draws).put_out
 
     @_jit.inner
     def gradient(d: Any, theta: Any, notes: Any, rows: Any, start: Any, wrt: Any, out: Any, stride: Any) -> None:
@@ -180,13 +235,11 @@ def reader(draws: int = 1) -> Any:
         out, stride
             Derivatives in ``wrt[k]`` are stored at ``out + k stride``.
         """
-        _seed(d, rows)
-        sweep(notes, rows, end(theta)[0], START)
+        collect(d, theta, notes, rows, start)
         for k in range(len(wrt)):
             put_out(rows, (1 + wrt[k]) * draws, out, k * stride)
         kept = (1 + len(theta)) * draws if len(wrt) == len(theta) else 0
         clear(rows, kept, start[1] - kept)  # what comes behind is cleared when it is written
-        rewind(theta, start)
 
     return gradient
 

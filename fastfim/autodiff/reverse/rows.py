@@ -51,7 +51,7 @@ class Rows:
         self.draws = draws
         self.read, self.add, self.add_row = self._read(), self._add(), self._add_row()
         self.combine, self.combine_several = self._combine(1), self._combine(TOGETHER)
-        self.put_out = self._put_out()
+        self.put_out, self.zero = self._put_out(), self._zero()
 
     def _read(self) -> Any:
         draws = self.draws
@@ -165,6 +165,22 @@ class Rows:
             return types.none(rows, types.intp, out, types.intp), generate
 
         return put_out
+
+    def _zero(self) -> Any:
+        draws = self.draws
+
+        @intrinsic
+        def zero(typing_context: Any, out: Any, index: Any) -> Any:
+            """Store a row of zeros at ``out + index``."""
+
+            def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+                zeros = Emitter(context, builder).splat(0.0, draws)
+                builder.store(zeros.ir, row(builder, args[0], args[1], draws), align=8)
+                return context.get_dummy_value()
+
+            return types.none(out, types.intp), generate
+
+        return zero
 
 
 @functools.cache

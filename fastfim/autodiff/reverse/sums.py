@@ -11,7 +11,7 @@ from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
 
 from fastfim.autodiff.emit import Emitter, Value
-from fastfim.autodiff.reverse.taped import PLACE, Taped, TapedParts
+from fastfim.autodiff.reverse.taped import Taped, TapedParts, unmarked
 from fastfim.autodiff.rules import Adding, Rule
 
 
@@ -26,7 +26,7 @@ def closing(context: Any, builder: Any, kind: Any, number: Any) -> Any:
     if not isinstance(kind, Taped):
         return number
     parts = kind.unpack(Emitter(context, builder), number)
-    terms = tuple((Value(n.emitter, builder.and_(n.ir, PLACE)), scale) for n, scale in parts.terms)
+    terms = tuple((Value(n.emitter, unmarked(builder, n.ir)), scale) for n, scale in parts.terms)
     return TapedParts(kind, parts.value, terms, parts.tape).pack(Emitter(context, builder))
 
 

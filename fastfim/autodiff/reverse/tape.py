@@ -5,10 +5,11 @@ that is evaluated at once (see `fastfim.autodiff.tiles`)::
 
     bin | parameter 1 | ... | parameter p | row | row | ...
 
-The first are the adjoints of the parameters, 0 until the tape is read; the bin takes what flows to constants.  A
-number refers to others by the *places* of their adjoints among the rows, counted in doubles.  *Notes* are words; one
-record has a term for each operand, and ends in the number of terms and the place of its own adjoint, so that the tape
-can be read from its end::
+The first are the adjoints of the parameters, 0 until the tape is read; the bin takes what flows to constants.  Those of
+the parameters may also lie elsewhere, where they are wanted in the end: their places count from the same beginning, and
+may be negative.  A number refers to others by the *places* of their adjoints among the rows, counted in doubles.
+*Notes* are words; one record has a term for each operand, and ends in the number of terms and the place of its own
+adjoint, so that the tape can be read from its end::
 
     operand, weight, operand, weight, ..., number of terms, own place
     operand, operand, ..., number of terms | WIDE, own place
@@ -140,8 +141,8 @@ def note(builder: Any, tape: Any, place: Any, content: Any) -> None:
 
 
 def row(builder: Any, memory: Any, place: Any, draws: int) -> Any:
-    """Address of a row."""
-    pointer = builder.gep(memory, [place], inbounds=True)
+    """Address of a row, which need not lie in this memory."""
+    pointer = builder.gep(memory, [place])
     return pointer if draws == 1 else builder.bitcast(pointer, ir.VectorType(DOUBLE, draws).as_pointer())
 
 

@@ -36,8 +36,8 @@ from fastfim.autodiff.rules import Adding, Choice, Entry, Partial, Rule, evaluat
 #: Terms that a number may collect.
 TERMS = 4
 
-#: The bit of a place that marks an open sum, and all others.
-OPEN, PLACE = word(1 << 62), word(~(1 << 62))
+#: The bit of a place that marks an open sum; of others it is that of the sign.
+OPEN = word(1 << 62)
 
 #: (place, scale)
 Term: TypeAlias = "tuple[Value, Value]"
@@ -46,7 +46,8 @@ Term: TypeAlias = "tuple[Value, Value]"
 class Taped(Active):
     """A float64 whose derivatives are found by reading a tape backwards."""
 
-    extra = (("tape", TapeType(always=True)),)
+    #: The place of the first parameter's adjoint, and how far it is from one to the next.
+    extra = (("tape", TapeType(always=True)), ("first", types.intp), ("step", types.intp))
 
     def __init__(self, terms: int = 1, tile: int = 1, wide: bool = False) -> None:
         self.terms, self.tile, self.wide = terms, tile, wide
@@ -109,7 +110,7 @@ class Taped(Active):
             return self.constant(e, number.value)
         parts = recorded(e, number) if number.kind.terms > self.terms else number
         closed = number.kind.wide == self.wide
-        terms = [(n if closed else Value(e, e.builder.and_(n.ir, PLACE)), scale) for n, scale in parts.terms]
+        terms = [(n if closed else Value(e, unmarked(e.builder, n.ir)), scale) for n, scale in parts.terms]
         return self.padded(e, parts.value, terms, parts.tape)
 
     def unpack(self, e: Emitter, number: Any) -> TapedParts:
@@ -134,7 +135,7 @@ class Taped(Active):
     def parameter(self, e: Emitter, value: Value, place: Any, theta: Any) -> TapedParts:
         """A parameter, whose adjoint has a place of its own."""
         tape = e.builder.bitcast(theta.tape, TAPE)
-        place = e.builder.mul(place, word(self.tile))
+        place = e.builder.add(theta.first, e.builder.mul(place, theta.step))
         return TapedParts(self, value, ((Value(e, place), e.value(1.0)),), Value(e, tape))
 
     def propagate(
@@ -163,9 +164,10 @@ class Taped(Active):
         assert weight is not None, "a sum moves with its terms"
         kind = self.of(1, total.kind.wide or other.kind.wide)
         (node, scale), *_ = total.terms
-        front = e.builder.and_(node.ir, PLACE), e.splat(scale, kind.draws)
+        place = unmarked(e.builder, node.ir)
+        front = place, e.splat(scale, kind.draws)
         terms = [(n.ir, e.splat(s * weight, kind.draws)) for n, s in other.terms]
-        is_open = e.builder.icmp_signed("!=", e.builder.and_(node.ir, OPEN), word(0))
+        is_open = e.builder.icmp_signed("!=", place, node.ir)
         if kind != total.kind:
             is_open = ir.Constant(is_open.type, 0)
 
@@ -252,6 +254,11 @@ class TapedParts:
         return struct._getvalue()
 
 
+def unmarked(builder: Any, place: Any) -> Any:
+    """A place without the mark of an open sum: the bit below tells the sign, too."""
+    return builder.ashr(builder.shl(place, word(2)), word(2))
+
+
 def common_tape(e: Emitter, tapes: Sequence[Value]) -> Value:
     """The tape of several numbers; null if all are constants."""
     found = in_reach(e.builder)
@@ -270,7 +277,7 @@ def recorded(e: Emitter, number: TapedParts) -> TapedParts:
 
 def rerecorded(e: Emitter, number: TapedParts) -> TapedParts:
     """The same number at the place of a new record."""
-    operands, kind = [(e.builder.and_(node.ir, PLACE), scale) for node, scale in number.terms], number.kind.stored
+    operands, kind = [(unmarked(e.builder, node.ir), scale) for node, scale in number.terms], number.kind.stored
     return on_tape(e, kind, number.value, [number.tape], lambda tape: record(e.builder, tape, operands, kind.tile))
 
 
