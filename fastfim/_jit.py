@@ -3,6 +3,11 @@
 ``STRICT`` arithmetic keeps NaN, infinities and the order of additions: fused multiply-adds and signless zeros are all
 that the compiler may assume (``fastmath=True`` removes ``isfinite`` tests and breaks branches that return ``-inf``).
 ``SUMMING`` also lets it add in any order, so that a long sum runs in SIMD lanes; NaN and infinities still come through.
+
+Derivatives have two more freedoms, each in one place of `autodiff.emit`. ``RECIPROCAL``: a quotient may be a product
+with the reciprocal, which derivatives want anyway; a division takes as long as ten products, and one by a parameter is
+then done once for all draws. ``CHAIN``: a product with a derivative that is known to be zero is zero, where IEEE
+arithmetic has to wait for the other factor, which may be infinite.
 """
 
 from __future__ import annotations
@@ -26,6 +31,8 @@ from ._inlining import InlinedCompiler
 
 STRICT = frozenset({"contract", "nsz"})
 SUMMING = STRICT | {"reassoc"}
+RECIPROCAL = STRICT | {"arcp"}
+CHAIN = STRICT | {"nnan", "ninf"}
 
 #: Arithmetic of all compiled code.
 ARITHMETIC: dict[str, Any] = {"error_model": "numpy", "fastmath": set(STRICT)}

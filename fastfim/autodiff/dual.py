@@ -217,11 +217,11 @@ def combine(e: Emitter, terms: Sequence[tuple[Value | float | None, Value]], wid
         if isinstance(coefficient, Value):
             coefficient = e.splat(coefficient, width)
         if total is None:
-            total = vector * coefficient
+            total = e.scale(vector, coefficient)
         elif not isinstance(coefficient, Value) and coefficient == -1:
             total = total - vector
         else:
-            total = vector * coefficient + total
+            total = e.scale(vector, coefficient) + total
     return e.splat(0.0, width) if total is None else total
 
 

@@ -37,7 +37,7 @@ def multiply(e: Emitter, x: Value, y: Value) -> Derivatives:
 
 @rule("operator.truediv", "operator.itruediv", "numpy.divide")
 def divide(e: Emitter, x: Value, y: Value) -> Derivatives:
-    q, r = x / y, 1 / y
+    q, r = e.quotient(x, y), e.quotient(1.0, y)
     return q, (r, lambda: -(q * r)), (None, lambda: -(r * r), lambda: 2 * (q * r) * r)
 
 
@@ -148,7 +148,7 @@ def log(e: Emitter, x: Value) -> Derivatives:
 
 @rule("math.log1p", "numpy.log1p")
 def log1p(e: Emitter, x: Value) -> Derivatives:
-    r = 1 / (1 + x)
+    r = e.quotient(1.0, 1 + x)
     return e.call(math.log1p, x), (r,), (lambda: -(r * r),)
 
 
@@ -319,7 +319,7 @@ def _log_add(e: Emitter, x: Value, y: Value, exp: Any, log1p: Any, scale: float)
     """``log(exp(x) + exp(y))`` to some base; its derivatives are the shares of the two terms in the sum."""
     distance = e.select(x == y, 0.0, x - y)  # -inf against -inf
     ratio = exp(-e.call(math.fabs, distance))
-    larger = 1 / (1 + ratio)
+    larger = e.quotient(1.0, 1 + ratio)
     smaller, first_is_larger = ratio * larger, distance > 0
     first, second = e.select(first_is_larger, larger, smaller), e.select(first_is_larger, smaller, larger)
     spread = scale * (larger * smaller)

@@ -33,6 +33,7 @@ DOUBLE = ir.DoubleType()
 INDEX = ir.IntType(64)
 LANE = ir.IntType(32)
 FLAGS = tuple(sorted(_jit.STRICT))
+RECIPROCAL_FLAGS, CHAIN_FLAGS = tuple(sorted(_jit.RECIPROCAL)), tuple(sorted(_jit.CHAIN))
 
 Operand: TypeAlias = "Value | float"
 
@@ -210,6 +211,21 @@ class Emitter:
         if factor == 1:
             return x
         return -x if factor == -1 else self.arithmetic("fmul", x, y)
+
+    def quotient(self, x: Operand, y: Operand) -> Value:
+        """``x / y``, or ``x`` times the reciprocal of ``y`` where that is at hand: a unit in the last place apart."""
+        a, b = self.broadcast(x, y)
+        return Value(self, self.builder.fdiv(a.ir, b.ir, flags=RECIPROCAL_FLAGS))
+
+    def scale(self, derivative: Value, factor: Operand) -> Value:
+        """A derivative times a partial one: zero where the derivative is known to be, whatever the factor is.
+
+        Where neither is known, and one of them is infinite or NaN, it is what arithmetic makes of it all the same.
+        """
+        if not isinstance(factor, Value) and factor in (1, -1):
+            return self.multiply(derivative, factor)
+        a, b = self.broadcast(derivative, factor)
+        return Value(self, self.builder.fmul(a.ir, b.ir, flags=CHAIN_FLAGS))
 
     def compare(self, relation: str, x: Operand, y: Operand) -> Value:
         """A condition; comparisons with NaN are false, except ``!=``."""

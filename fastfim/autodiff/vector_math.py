@@ -123,7 +123,7 @@ def log1p(e: Emitter, x: Value) -> Value:
     u = 1 + x
     whole, k, f = _split(u)
     near = Value(e, e.builder.icmp_signed("==", whole, _integers(x, 0)))
-    lost = e.select(k >= 2, 1 - (u - x), x - (u - 1)) / u
+    lost = e.quotient(e.select(k >= 2, 1 - (u - x), x - (u - 1)), u)
     return _at_the_ends(e, x, _joined(k, e.select(near, x, f), e.select(near, 0.0, lost)), -1.0)
 
 
