@@ -190,8 +190,8 @@ def _vector_pass(sample: Any, length: int | None) -> Any:
         together, size = by_tiles(rng), draws.shape[1]
         memory = room(tile * (size + 1))
         bits, source = _jit.as_int64(memory), aligned(memory)
+        bits[:] = UNWRITTEN  # what the sampler leaves out, the same in every tile, must not pass for a draw
         for i in range(0, m, tile):
-            bits[:] = UNWRITTEN  # what the sampler leaves out must not pass for a draw
             sample(together, point, vector_tile(source, size), *args)
             target = offset(address(draws), place(i, size))
             for j in range(size):

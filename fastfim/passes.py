@@ -19,7 +19,7 @@ from .drawing import tile_draws
 from .kernels import TILE, UNWRITTEN, Recipe
 from .placing import reader, room_for
 from .taping import single_pass, tape_form, tape_pass
-from .tiling import score_pass, tile_pass
+from .tiling import density_pass, score_pass, tile_pass
 
 #: Parameters differentiated at once; beyond, one pass over the chunk for each group.
 GRADIENT_LANES = 64
@@ -33,7 +33,7 @@ FORWARD_PARAMETERS = 24
 #: Most parameters for which draws are differentiated several at once in forward mode, by order: registers run out,
 #: compilation grows.
 TILE_PARAMETERS = {1: 24, 2: 5}
-#: Whether scores written by hand run on several draws at once where they can.
+#: Whether scores written by hand, and densities beside them, run on several draws at once where they can.
 TILE_SCORES = True
 #: Beyond, Hessians come from a tape of second order. Microseconds, carried along and by tape, at p = 8, 16, 20:
 #: logistic regression 5 and 17, 21 and 31, 68 and 61; a linear factor model 0.8 and 1.5, 10 and 7.7, 128 and 112.
@@ -95,7 +95,7 @@ def derivative_pass(recipe: Recipe) -> Any:
     score = _nothing if recipe.score is None else _hand_score_pass(recipe)
     hessian = _nothing if recipe.hessian is None or recipe.order == 1 else _hand_hessian_pass(recipe)
 
-    density = _density_pass(recipe) if all(by_hand) else _nothing
+    density = _density_alone(recipe) if all(by_hand) else _nothing
     always = not all(by_hand)
 
     def differentiate_chunk(theta, constants, draws, results, chunk, m, first):  # type: ignore[no-untyped-def]
@@ -223,7 +223,11 @@ def _forward_pass(recipe: Recipe) -> Any:
     return _jit.inner(single)
 
 
-def _density_pass(recipe: Recipe) -> Any:
+def _density_alone(recipe: Recipe) -> Any:
+    return (density_pass(recipe) if TILE_SCORES else None) or _single_density_pass(recipe)
+
+
+def _single_density_pass(recipe: Recipe) -> Any:
     logpdf, draw_of, room = autodiff.plain(recipe.logpdf), reader(recipe), room_for(recipe)
     private, with_prepared = _abi.private_copy(recipe.parameters), prepared(recipe, autodiff.plain)
 

@@ -52,10 +52,27 @@ def score_pass(recipe: Recipe) -> Any:
         memory, out_memory = room(tile * (draws.shape[1] + 1)), out_room(tile * (parameters + 1))
         out_at = aligned(out_memory)
         bits, scores = _jit.as_int64(out_memory), offset(results, chunk)
+        bits[:] = UNWRITTEN  # once: draws that take the same way leave the same out
         for i in range(0, m, tile):
-            bits[:] = UNWRITTEN
             score(read(draws, i, memory), point, vector_tile(out_at, parameters), *constants)
             for j in range(len(wrt)):
                 store(number_tile(offset(out_at, tile * wrt[j])), offset(scores, chunk * j + i))
+
+    return _jit.inner(tiled)
+
+
+def density_pass(recipe: Recipe) -> Any:
+    """The same of a density without derivatives."""
+    kinds = tuple(map(_abi.kind_of, recipe.kinds))
+    form = None if recipe.prepare else tiles.density_form(recipe.logpdf, scalar=recipe.scalar, kinds=kinds)
+    if form is None or form.diverges:
+        return None
+    tile, density, offset, store = tiles.DRAWS, form.function, _abi.offset, tiles.store_numbers
+    private, read, room = _abi.private_copy(recipe.parameters), tile_reader(recipe, tile), room_for(recipe, tile)
+
+    def tiled(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+        point, memory = private(theta), room(tile * (draws.shape[1] + 1))
+        for i in range(0, m, tile):
+            store(density(read(draws, i, memory), point, *constants), offset(results, i))
 
     return _jit.inner(tiled)

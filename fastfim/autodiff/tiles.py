@@ -92,6 +92,11 @@ def plain_form(function: Any, *, scalar: bool, kinds: Sequence[Any]) -> TileForm
     return _form(active(function), (_data(scalar, DRAWS), PLAIN, VECTORS, *kinds), types.none)
 
 
+def density_form(density: Any, *, scalar: bool, kinds: Sequence[Any]) -> TileForm | None:
+    """Compile ``density(x, theta, *args)`` of plain parameters, which gives a number for each draw of a tile."""
+    return _form(active(density), (_data(scalar, DRAWS), PLAIN, *kinds), DATA)
+
+
 def sampler_form(sample: Any, rng: Source, *, scalar: bool, kinds: Sequence[Any]) -> TileForm | None:
     """Compile ``sample(rng, theta, *args)``, or where a draw is a vector, ``sample(rng, theta, x, *args)``.
 
