@@ -286,6 +286,31 @@ def test_a_long_run_by_scores_looks_at_some_hessians():
     assert result.checks["mean_score"].verdict == "pass"
 
 
+@pytest.mark.parametrize("by_comparison", [True, False])
+def test_a_comparison_as_a_number_is_a_branch(by_comparison):
+    """Its jumps have no derivative: a kink leaves the score right, and where the density jumps nothing converges."""
+
+    def kink(x, theta):
+        sign = 2.0 * (x > theta[0]) - 1.0 if by_comparison else (1.0 if x > theta[0] else -1.0)
+        return -sign * (x - theta[0]) - math.log(2.0)
+
+    def jump(x, theta):
+        step = 1.0 + (x > theta[0]) if by_comparison else (2.0 if x > theta[0] else 1.0)
+        return math.log(step) - math.log(2.0 - theta[0])
+
+    def sample_jump(rng, theta):
+        below = rng.random() * (2.0 - theta[0]) < theta[0]
+        return rng.random() * theta[0] if below else 1.0 - rng.random() * (1.0 - theta[0])
+
+    laplace = Likelihood(lambda rng, theta: rng.laplace(theta[0]), kink, parameters=("loc",))
+    with pytest.warns(RegularityWarning, match="kinks in loc"):
+        found = estimate(laplace, (0.3,), rng=0)
+    assert found.fim[0, 0] == pytest.approx(1.0, rel=1e-12)
+    stepped = Likelihood(sample_jump, jump, parameters=("place",), domain=fastfim.unit_interval)
+    with pytest.warns(ConvergenceWarning):
+        assert not estimate(stepped, (0.3,), rng=0, max_draws=1 << 16).converged
+
+
 def test_a_kink_stops_the_hessian_but_not_the_score():
     def sample(rng, theta):
         return theta[0] + rng.laplace()
