@@ -20,6 +20,7 @@ from numba.core.ir_utils import find_const, guard, mk_unique_var
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
+from fastfim._arrays import maker
 from fastfim.autodiff import vectors
 from fastfim.autodiff.dtype import DualDType
 from fastfim.autodiff.emit import INDEX
@@ -38,6 +39,8 @@ LIKE = {
 }
 #: Functions that return a new array, which may have to hold values that depend on theta later on.
 NEW = frozenset({np.array, np.copy, np.arange, np.linspace, np.eye, np.identity, np.diag, np.outer, np.concatenate})
+#: What makes an array of any type in a few instructions.
+MADE = {np.zeros: functools.partial(maker, cleared=True), np.empty: functools.partial(maker, cleared=False)}
 FLOATS = (float, np.float64, np.double)
 
 
@@ -80,11 +83,15 @@ def constant_shape(func_ir: Any, variable: Any) -> tuple[int, ...] | None:
     return extents if all(isinstance(extent, int) and extent > 0 for extent in extents) else None
 
 
-def allocation(function: Any, call: Any, objects: dict[str, Any]) -> bool:
+def allocation(func_ir: Any, function: Any, call: Any, objects: dict[str, Any]) -> bool:
     """Whether ``call`` makes an array of floats (no ``dtype``, or ``dtype=float``)."""
     if not any(function is known for known in (*SHAPED, *LIKE)):
         return False
     before = SHAPED[function] if function in SHAPED else LIKE[function][0]
+    if (
+        function is np.full and len(call.args) > 1 and type(guard(find_const, func_ir, call.args[1])) is int
+    ):  # an array of integers
+        return False
     keywords = dict(call.kws)
     given = [*call.args[before:], *([keywords.pop("dtype")] if "dtype" in keywords else [])]
     return not keywords and len(given) <= 1 and all(objects.get(v.name) in FLOATS for v in given)
@@ -97,8 +104,10 @@ def activate(func_ir: Any, statement: Any, function: Any, kind: Active, stack: b
     call.args, call.kws = list(call.args[:before]), ()
     shape = constant_shape(func_ir, call.args[0]) if stack and function in (np.zeros, np.empty) else None
     if shape is not None and math.prod(shape) * kind.size <= MAX_STACK:
-        call.func, call.args = variable(func_ir, statement, on_stack(shape, kind, function is np.zeros)), []
-        return [call.func.definition, statement]
+        call.args = []
+        return replaced(func_ir, statement, on_stack(shape, kind, function is np.zeros))
+    if function in MADE:
+        return replaced(func_ir, statement, MADE[function](kind))
     dtype = variable(func_ir, statement, DualDType(kind))
     made = [dtype.definition]
     if function in LIKE:
@@ -108,6 +117,21 @@ def activate(func_ir: Any, statement: Any, function: Any, kind: Active, stack: b
     else:
         call.kws = (("dtype", dtype),)
     return [*made, statement]
+
+
+def replaced(func_ir: Any, statement: Any, function: Any) -> list[Any]:
+    """Statements that call another function with the same arguments."""
+    statement.value.func = variable(func_ir, statement, function)
+    return [statement.value.func.definition, statement]
+
+
+def plain(func_ir: Any, statement: Any, function: Any) -> list[Any]:
+    """Statements that make an array of float64 in place of ``statement``, a call for which `allocation` holds."""
+    if function not in MADE:
+        return [statement]
+    call = statement.value
+    call.args, call.kws = list(call.args[:1]), ()
+    return replaced(func_ir, statement, MADE[function](types.float64))
 
 
 def converted(func_ir: Any, statement: Any, kind: Active) -> list[Any]:

@@ -41,6 +41,15 @@ _COUNTED = ("range", "slice", "zeros", "empty", "ones", "arange", "eye", "identi
 _KNOWN = (
     (r"IMPORT_NAME", "An import inside a function cannot be compiled; move it to the top of the file."),
     (r"yield in a closure|generator", "A generator expression cannot be compiled; write a list, sum([... for ...])."),
+    (
+        r"cell variable|unresolved reference",
+        "A nested function that calls itself, or changes a variable of the function around it, cannot be compiled; "
+        "write it as a loop.",
+    ),
+    (
+        r"unsupported NumPy function '([\w.]+)'",
+        r"'\1' is not available in a compiled function; write it with arithmetic and branches, element by element.",
+    ),
     (r"opcode \(\w+\)", "A statement here cannot be compiled; use plain arithmetic, branches and loops."),
     (r"type-inferred|recursi", "A recursive function cannot be compiled; write it as a loop."),
     (

@@ -113,7 +113,9 @@ class Substitution:
         self.table, self.spelled = loaded_meanings()  # after the look-up, which may have loaded `scipy.special`
         for statement, found in named:
             self._replace_name(statement, found)
-        if self.kind is not None:
+        if self.kind is None:
+            self._replace_plain_arrays()
+        else:
             self._replace_operators(OPERATORS)
             activity = self._replace_arrays(self.kind)
             forbidden.check(self.func_ir, activity.names)
@@ -285,12 +287,22 @@ class Substitution:
                     name = statement.target.name
                     stack = label not in cannot_stack and name not in returned
                     body.extend(arrays.activate(self.func_ir, statement, function, kind_of(name), stack))
+                elif function is not None:
+                    body.extend(arrays.plain(self.func_ir, statement, function))
                 elif self._makes_array_for(statement, activity):
                     body.extend(arrays.converted(self.func_ir, statement, kind_of(statement.target.name)))
                 else:
                     body.append(statement)
             block.body = body
         return activity
+
+    def _replace_plain_arrays(self) -> None:
+        for block in self.func_ir.blocks.values():
+            body = []
+            for statement in block.body:
+                function = self._allocates(statement)
+                body.extend([statement] if function is None else arrays.plain(self.func_ir, statement, function))
+            block.body = body
 
     def _activity(self, among: Callable[[Active], bool], changed: Any = None) -> Activity:
         """What depends on those arguments whose numbers are among some."""
@@ -312,7 +324,7 @@ class Substitution:
             return None
         function = self.objects.get(value.func.name)
         known = callable(function) and not isinstance(function, Dispatcher)
-        return function if known and arrays.allocation(function, value, self.objects) else None
+        return function if known and arrays.allocation(self.func_ir, function, value, self.objects) else None
 
     def _makes_array_for(self, statement: Any, activity: Activity) -> bool:
         """Whether a statement may make a new array of numbers, in which values that depend on theta are stored."""

@@ -284,7 +284,36 @@ def searches(x, theta):
     return np.searchsorted(x, theta[0]) * theta[1]  # here
 
 
+def fills_with_an_integer(x, theta):
+    z = np.full(2, 1)
+    z[0] = theta[0]  # here
+    return z[0] * theta[1]
+
+
+def tries(x, theta):
+    try:
+        value = math.log(theta[0])  # here
+    except ValueError:
+        value = -math.inf
+    return value
+
+
+def calls_itself_inside(x, theta):  # here
+    def power(n, v):
+        return v if n == 0 else power(n - 1, v * theta[0])
+
+    return power(3, theta[1])
+
+
+def uses_what_is_not_compiled(x, theta):
+    return np.heaviside(theta[0], 0.5) * theta[1]  # here
+
+
 CASES = [
+    (fills_with_an_integer, "stored in an array", "arrays of integers"),
+    (tries, "'try' statement", "test by 'if'"),
+    (calls_itself_inside, "nested function that calls itself", "as a loop"),
+    (uses_what_is_not_compiled, "numpy.heaviside", "element by element"),
     (takes_an_index_by_int, "'int'", "Round a quantity"),
     (takes_a_slice, "count in 'slice'", "from the draw"),
     (stores_at_an_index, "index depends on theta", "from the draw"),

@@ -303,6 +303,27 @@ def garch(x, theta):
     return total
 
 
+def dictionaries(x, theta):
+    values = {"scale": theta[0], "shape": theta[1] * x[0]}
+    values["scale"] *= theta[2]
+    return values["scale"] * values["shape"]
+
+
+def texts_in_branches(x, theta):
+    kind = "heavy" if theta[0] > 1.0 else "light"
+    return theta[0] * theta[1] if kind == "heavy" else theta[2]
+
+
+def shifted_onto_itself(x, theta):
+    z = np.zeros(4)
+    z[0], z[1] = theta[0], theta[1] * x[0]
+    z[1:] += z[:-1]
+    z[:-1] = z[1:]
+    reversed_ = z[::-1]
+    reversed_[0] = theta[2] * z[0]
+    return z[0] * z[1] * z[2] * z[3]
+
+
 def copies(x, theta):
     z = theta.copy()
     w = z.copy()

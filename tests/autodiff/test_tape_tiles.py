@@ -75,12 +75,14 @@ def test_lines_that_draws_do_one_by_one(name):
 
 
 X = np.array([0.7, 1.3, 2.1])
+#: Draws go one by one: these keep something on the heap, and may diverge.
+ALONE = {"conditional_arrays", "arrays_of_numbers_that_change_in_a_loop", "dictionaries"}
 PROGRAMS = [*test_linear_algebra.PROGRAMS, *test_programs.PROGRAMS]
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda f: f.__name__)
 def test_program(program):
-    if program.__name__ in ("conditional_arrays", "arrays_of_numbers_that_change_in_a_loop"):  # draws go one by one
+    if program.__name__ in ALONE:
         assert compiled_tile(program, 3, scalar=False) is None
     else:
         assert_same(program, np.outer(SCALES, X), np.array([1.25, 1.5, 0.8]), 1e-11)
