@@ -17,7 +17,6 @@ from functools import cache
 from typing import Any
 
 import llvmlite.binding
-import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
@@ -27,6 +26,7 @@ from numba.extending import intrinsic as _intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
 from . import store
+from ._arrays import empty
 from ._inlining import InlinedCompiler
 
 STRICT = frozenset({"contract", "nsz"})
@@ -158,7 +158,7 @@ STACK_WORDS = 4096
 def memory(words: int | None) -> Any:
     """Compiled ``f(words)``: an array of so many float64, on the stack if their number is known here and small."""
     if words is None or words > STACK_WORDS:
-        return inner(lambda words: np.empty(words))
+        return inner(lambda words: empty(words))
     array = stack_array(words, types.float64)
     return inner(lambda words: array())
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from numba import carray
-
 from . import _abi, _jit, autodiff, streams
+from ._arrays import carray
 from .calls import BEGIN, GIVEN, HEADER
 from .errors import LikelihoodError
 from .kernels import TILE, Layout, Recipe
@@ -80,7 +79,7 @@ def _block(recipe: Recipe) -> Any:
         weights = carray(offset(results, chunk * (1 + rows)), (chunk,))
         done = 0
         while done < n:
-            m = min(chunk, n - done)
+            m = chunk if chunk < n - done else n - done
             if drawn:
                 draw_chunk(rng, point, args, draws, weights, m)
             fill_up(draws, m)

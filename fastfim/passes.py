@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import carray
 
 from . import _abi, _jit, autodiff, streams
+from ._arrays import carray, empty
 from .autodiff import Dual, Theta, second_order, tiles
 from .drawing import tile_draws
 from .kernels import TILE, UNWRITTEN, Recipe
@@ -172,7 +172,7 @@ def _column_pass(recipe: Recipe) -> Any:
         densities = carray(results, (m,))
         scores = carray(offset(results, chunk), (p, chunk))
         hessians = carray(offset(results, chunk * (1 + p)), (p * (p + 1) // 2, chunk))
-        memory, x = np.empty((FIRST_NODES, words)), gathered(draws.shape[1] + 1)
+        memory, x = empty((FIRST_NODES, words)), gathered(draws.shape[1] + 1)
         i = 0
         while i < m:
             taped = open_tape(theta, memory)
@@ -186,7 +186,7 @@ def _column_pass(recipe: Recipe) -> Any:
                     rewind(taped, start)
                     i += 1
             if i < m:
-                memory = np.empty((2 * end(taped), words))
+                memory = empty((2 * end(taped), words))
 
     return _jit.inner(automatic)
 
@@ -254,7 +254,7 @@ def _single_score_pass(recipe: Recipe) -> Any:
         point = private(theta)
         args = with_prepared(point, constants)
         rows = carray(offset(results, chunk), (p, chunk))
-        out, x = np.empty(parameters), room(draws.shape[1] + 1)
+        out, x = empty(parameters), room(draws.shape[1] + 1)
         bits = _jit.as_int64(out)
         for i in range(m):
             bits[:] = UNWRITTEN
@@ -275,7 +275,7 @@ def _hand_hessian_pass(recipe: Recipe) -> Any:
         point = private(theta)
         args = with_prepared(point, constants)
         rows = carray(offset(results, chunk * (p + 1)), (pairs, chunk))
-        out, x = np.empty((parameters, parameters)), room(draws.shape[1] + 1)
+        out, x = empty((parameters, parameters)), room(draws.shape[1] + 1)
         bits = _jit.as_int64(out)
         for i in range(m):
             bits[:, :] = UNWRITTEN

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import carray
-
 from . import _abi, _jit
+from ._arrays import carray
 from .autodiff import tiles
 from .kernels import TILE, Recipe
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from numba import carray
-
 from . import _abi, _jit, autodiff
+from ._arrays import carray
 from .kernels import Recipe
 from .passes import prepared
 

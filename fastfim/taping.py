@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import _abi, _jit, autodiff
+from ._arrays import empty
 from .autodiff import Theta, reverse, tiles
 from .autodiff.reverse import Taped
 from .kernels import TILE, Recipe
@@ -66,7 +67,7 @@ def _pass(recipe: Recipe, tile: int, attempt: Any, with_prepared: Any, read: Any
 
     def by_tape(theta, constants, draws, results, chunk, i, m):  # type: ignore[no-untyped-def]
         scores, memory = offset(results, chunk), memory_for(draws.shape[1] + 1)
-        notes, rows = np.empty(FIRST_NOTES), on_line(np.empty(FIRST_ROWS + least))
+        notes, rows = empty(FIRST_NOTES), on_line(empty(FIRST_ROWS + least))
         while i < m:
             taped = open_tape(theta, notes, rows)
             args = with_prepared(taped, constants)
@@ -82,7 +83,7 @@ def _pass(recipe: Recipe, tile: int, attempt: Any, with_prepared: Any, read: Any
                     i += tile
             if i < m:
                 needed = end(taped)
-                notes, rows = np.empty(2 * needed[0]), on_line(np.empty(2 * needed[1]))
+                notes, rows = empty(2 * needed[0]), on_line(empty(2 * needed[1]))
         return i
 
     return _jit.inner(by_tape)

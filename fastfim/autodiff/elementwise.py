@@ -24,6 +24,7 @@ from numba.core import cgutils
 from numba.core.imputils import impl_ret_borrowed
 from numba.np import arrayobj
 
+from fastfim._arrays import new_array
 from fastfim.autodiff.dtype import DualDType
 from fastfim.autodiff.dual import Dual
 from fastfim.autodiff.emit import Emitter, Value
@@ -33,7 +34,6 @@ from fastfim.autodiff.expressions import (
     dimensions,
     element,
     loops,
-    new_array,
     refuse_unless,
     shape_of,
     store,

@@ -27,6 +27,7 @@ from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, inf
 from numba.extending import infer_getattr, lower_builtin, lower_getattr, register_model
 from numba.np import arrayobj
 
+from fastfim._arrays import new_array
 from fastfim.autodiff import theta as parameters
 from fastfim.autodiff.masks import Mask
 from fastfim.autodiff.number import REAL, Active
@@ -216,11 +217,6 @@ def _as_stored(context: Any, builder: Any, source: Any, out: Any, number: Any) -
     if isinstance(source, Mask):
         return context.get_function(bool, signature(types.boolean, source))(builder, (number,))
     return context.cast(builder, number, source, out.dtype)
-
-
-def new_array(context: Any, builder: Any, kind: Any, shape: Sequence[Any]) -> Any:
-    """An array that is not yet filled."""
-    return arrayobj._empty_nd_impl(context, builder, kind, shape)._getvalue()
 
 
 # ---------------------------------------------------------------- what else may be asked of an expression

@@ -41,6 +41,7 @@ import numpy as np
 from numba.extending import overload
 
 from fastfim import _jit
+from fastfim._arrays import empty, empty_of, zeros_of
 from fastfim.autodiff import rules
 from fastfim.autodiff.components import extended, truncated, truncation, vanishes
 from fastfim.autodiff.dtype import DualDType
@@ -61,6 +62,11 @@ def _holds_numbers(kind: Any) -> bool:
     return isinstance(element(kind), (Active, *REAL))
 
 
+def _may_invert(kind: Any) -> bool:
+    """Whether it is a matrix for which pivots can be chosen: of one draw."""
+    return bool(is_matrix(kind) and _holds_numbers(kind) and getattr(element(kind), "draws", 1) == 1)
+
+
 def _order(*kinds: Any) -> int:
     """How many orders of derivatives the elements of matrices carry."""
     return max((getattr(e, "order", 1) for k in kinds if isinstance(e := element(k), Active)), default=0)
@@ -77,7 +83,7 @@ def _side(a: Any) -> Any:
 def _plain_inverse(a: Any) -> Any:
     """The inverse of the matrix of values, and its determinant: (det, sign, log |det|)."""
     n = _side(a)
-    inverse, summary = np.empty((n, n)), np.empty(3)
+    inverse, summary = empty((n, n)), empty(3)
     for i in range(n):
         for j in range(n):
             inverse[i, j] = value(a[i, j])
@@ -95,7 +101,7 @@ def cholesky(a: Any) -> Any:
 
     def factor(a: Any) -> Any:
         n = _side(a)
-        lower = np.zeros((n, n), dtype)
+        lower = zeros_of((n, n), dtype)
         for j in range(n):
             pivot = _remainder(a, lower, j, j)
             if not pivot > 0.0:
@@ -127,21 +133,21 @@ def solve(a: Any, b: Any) -> Any:
     steps = max(1, _order(a))
 
     def one(a: Any, b: Any) -> Any:
-        x = np.empty((len(b), 1), dtype)
+        x = empty_of((len(b), 1), dtype)
         for i in range(len(b)):
             x[i, 0] = b[i]
         _solve_in_place(a, x, steps)
         return x[:, 0]
 
     def several(a: Any, b: Any) -> Any:
-        x = np.empty(b.shape, dtype)
+        x = empty_of(b.shape, dtype)
         for i in range(b.shape[0]):
             for j in range(b.shape[1]):
                 x[i, j] = b[i, j]
         _solve_in_place(a, x, steps)
         return x
 
-    if not (is_matrix(a) and _holds_numbers(a) and _holds_numbers(b)):
+    if not (_may_invert(a) and _holds_numbers(b)):
         return None
     return several if is_matrix(b) else one if element_type(b) else None
 
@@ -154,13 +160,13 @@ def inv(a: Any) -> Any:
 
     def inverse(a: Any) -> Any:
         n = _side(a)
-        x = np.zeros((n, n), dtype)
+        x = zeros_of((n, n), dtype)
         for i in range(n):
             x[i, i] = 1.0
         _solve_in_place(a, x, steps)
         return x
 
-    return inverse if is_matrix(a) and _holds_numbers(a) else None
+    return inverse if _may_invert(a) else None
 
 
 @_jit.inner
@@ -168,22 +174,24 @@ def _solve_in_place(a: Any, x: Any, steps: Any) -> None:
     """Replace the columns of ``x`` by the solutions of ``a x = b``."""
     if _side(a) != x.shape[0]:
         raise ValueError("np.linalg.solve: the right-hand side is not as long as the matrix is high")
-    if _is_triangular(a, True):
-        _substitute(a, x, True)
-    elif _is_triangular(a, False):
-        _substitute(a, x, False)
-    else:
+    lower, upper = _triangles(a)
+    if lower and upper:
         _newton(a, x, steps)
+    else:
+        _substitute(a, x, not upper)
 
 
 @_jit.inner
-def _is_triangular(a: Any, lower: Any) -> Any:
-    n = len(a)
-    for i in range(n):
-        for j in range(i + 1 if lower else 0, n if lower else i):
-            if not vanishes(a[i, j]):
-                return False
-    return True
+def _triangles(a: Any) -> Any:
+    """Whether there is anything below the diagonal, and above."""
+    lower = upper = False
+    for i in range(len(a)):
+        for j in range(i):
+            lower = lower or not vanishes(a[i, j])
+            upper = upper or not vanishes(a[j, i])
+        if lower and upper:
+            break
+    return lower, upper
 
 
 @_jit.inner
@@ -240,7 +248,7 @@ def slogdet(a: Any) -> Any:
         inverse, summary = _plain_inverse(a)
         return SlogdetResult(summary[1], summary[2] + _log_det_change(a, inverse))
 
-    return sign_and_logarithm if is_matrix(a) and _holds_numbers(a) else None
+    return sign_and_logarithm if _may_invert(a) else None
 
 
 @stands_in_for(np.linalg.det, plain=anything)
@@ -252,7 +260,7 @@ def det(a: Any) -> Any:
         change = _log_det_change(a, inverse)  # of value zero: exp is its own series
         return summary[0] * (1.0 + change + 0.5 * change * change)
 
-    return determinant if is_matrix(a) and _holds_numbers(a) else None
+    return determinant if _may_invert(a) else None
 
 
 @overload(_log_det_change, jit_options=UNBOXED)
@@ -265,7 +273,7 @@ def log_det_change(a: Any, inverse: Any) -> Any:
 
     def second_order(a: Any, inverse: Any) -> Any:
         n, total = len(a), _trace_of_change(a, inverse)
-        change = np.empty((n, n), lower)
+        change = empty_of((n, n), lower)
         for i in range(n):
             for j in range(n):
                 s = truncated(a[0, j] * 0.0)

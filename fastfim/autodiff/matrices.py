@@ -19,6 +19,7 @@ from numba import types
 from numba.extending import overload
 
 from fastfim import _jit
+from fastfim._arrays import empty_of, zeros_of
 from fastfim.autodiff import rules
 from fastfim.autodiff.elementwise import on_elements, result_dtype
 from fastfim.autodiff.number import Active
@@ -139,7 +140,7 @@ def outer(a: Any, b: Any) -> Any:
     dtype: Any = result_dtype((a, b))
 
     def products(a: Any, b: Any) -> Any:
-        out = np.empty((len(a), len(b)), dtype)
+        out = empty_of((len(a), len(b)), dtype)
         for i in range(len(a)):
             for j in range(len(b)):
                 out[i, j] = a[i] * b[j]
@@ -155,13 +156,13 @@ def diagonal(v: Any, k: Any = 0) -> Any:
 
     def matrix(v: Any, k: Any = 0) -> Any:
         n = len(v) + abs(k)
-        out = np.zeros((n, n), dtype)
+        out = zeros_of((n, n), dtype)
         for i in range(len(v)):
             out[i - min(k, 0), i + max(k, 0)] = v[i]
         return out
 
     def vector(v: Any, k: Any = 0) -> Any:
-        out = np.empty(max(0, min(v.shape[0] + min(k, 0), v.shape[1] - max(k, 0))), dtype)
+        out = empty_of(max(0, min(v.shape[0] + min(k, 0), v.shape[1] - max(k, 0))), dtype)
         for i in range(len(out)):
             out[i] = v[i - min(k, 0), i + max(k, 0)]
         return out
@@ -183,7 +184,7 @@ def lower_triangle(m: Any, k: Any = 0) -> Any:
     dtype: Any = result_dtype((m,))
 
     def copy(m: Any, k: Any = 0) -> Any:
-        return _band(m, np.zeros(m.shape, dtype), -m.shape[0], k)
+        return _band(m, zeros_of(m.shape, dtype), -m.shape[0], k)
 
     return copy if is_matrix(m) else None
 
@@ -194,7 +195,7 @@ def upper_triangle(m: Any, k: Any = 0) -> Any:
     dtype: Any = result_dtype((m,))
 
     def copy(m: Any, k: Any = 0) -> Any:
-        return _band(m, np.zeros(m.shape, dtype), k, m.shape[1])
+        return _band(m, zeros_of(m.shape, dtype), k, m.shape[1])
 
     return copy if is_matrix(m) else None
 

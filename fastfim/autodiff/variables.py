@@ -18,11 +18,11 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
 from fastfim import _jit
+from fastfim._arrays import empty_of
 from fastfim.autodiff.dtype import DualDType
 from fastfim.autodiff.dual import Dual
 from fastfim.autodiff.emit import Emitter, Value
@@ -47,4 +47,4 @@ def variable(kind: Dual) -> Any:
 def variables(kind: Dual) -> Any:
     """A compiled function ``f(size) -> array`` of dual numbers, to be filled."""
     dtype: Any = DualDType(kind)
-    return _jit.inner(lambda size: np.empty(size, dtype))
+    return _jit.inner(lambda size: empty_of(size, dtype))

@@ -16,6 +16,7 @@ from numba import njit, types
 from numba.extending import overload, overload_method
 
 from fastfim import _jit
+from fastfim._arrays import empty_of, zeros_of
 from fastfim.autodiff import elementary, linear, rules  # noqa: F401 - fills the table
 from fastfim.autodiff.dtype import DualDType
 from fastfim.autodiff.errors import STORED, Refused
@@ -101,7 +102,7 @@ def _along_axis(a: Any) -> Any:
 
     def sums(a: Any, axis: Any = None) -> Any:
         columns = axis == 0 or axis == -2
-        out = np.empty(a.shape[1] if columns else a.shape[0], dtype)
+        out = empty_of(a.shape[1] if columns else a.shape[0], dtype)
         for i in range(len(out)):
             s = 0.0
             for k in range(a.shape[0] if columns else a.shape[1]):
@@ -181,7 +182,7 @@ def vector_cumsum(a: Any) -> Any:
     dtype: Any = DualDType(element_type(a))
 
     def cumsum(a: Any) -> Any:
-        out = np.empty(len(a), dtype)
+        out = empty_of(len(a), dtype)
         total = 0.0
         for i in range(len(a)):
             total += a[i]
@@ -197,7 +198,7 @@ def vector_diff(a: Any) -> Any:
     dtype: Any = DualDType(element_type(a))
 
     def diff(a: Any) -> Any:
-        out = np.empty(max(len(a) - 1, 0), dtype)
+        out = empty_of(max(len(a) - 1, 0), dtype)
         for i in range(len(out)):
             out[i] = a[i + 1] - a[i]
         return out
@@ -253,29 +254,29 @@ def dot(a: Any, b: Any) -> Any:
     dtype: Any = _product_dtype(a, b)
 
     def by_record(a: Any, b: Any) -> Any:
-        out = np.empty(a.shape[0], dtype)
+        out = empty_of(a.shape[0], dtype)
         products.product_into(out, a, b)
         return out
 
     def by_transposed_record(a: Any, b: Any) -> Any:
-        out = np.empty(b.shape[1], dtype)
+        out = empty_of(b.shape[1], dtype)
         products.product_into(out, b.T, a)
         return out
 
     def matrix_vector(a: Any, b: Any) -> Any:
-        out = np.empty(a.shape[0], dtype)
+        out = empty_of(a.shape[0], dtype)
         for i in range(a.shape[0]):
             out[i] = _dot_row(a, b, i)
         return out
 
     def vector_matrix(a: Any, b: Any) -> Any:
-        out = np.empty(b.shape[1], dtype)
+        out = empty_of(b.shape[1], dtype)
         for j in range(b.shape[1]):
             out[j] = _dot_column(a, b, j)
         return out
 
     def matrix_matrix(a: Any, b: Any) -> Any:
-        out = np.empty((a.shape[0], b.shape[1]), dtype)
+        out = empty_of((a.shape[0], b.shape[1]), dtype)
         for i in range(a.shape[0]):
             for j in range(b.shape[1]):
                 out[i, j] = _dot_column(a[i], b, j)
@@ -308,13 +309,13 @@ def array(values: Any) -> Any:
     """``np.array`` of a list or tuple of numbers, of a list of such lists, or of an array."""
 
     def copy_vector(values: Any) -> Any:
-        out = np.empty(len(values), dtype)
+        out = empty_of(len(values), dtype)
         for i in range(len(values)):
             out[i] = values[i]
         return out
 
     def copy_rows(values: Any) -> Any:
-        out = np.empty((len(values), len(values[0])), dtype)
+        out = empty_of((len(values), len(values[0])), dtype)
         for i in range(len(values)):
             for j in range(len(values[0])):
                 out[i, j] = values[i][j]
@@ -340,7 +341,7 @@ def theta_copy(theta: Any) -> Any:
     dtype: Any = DualDType(theta.dual)
 
     def copy(theta: Any) -> Any:
-        out = np.empty(len(theta), dtype)
+        out = empty_of(len(theta), dtype)
         for i in range(len(theta)):
             out[i] = theta[i]
         return out
@@ -363,8 +364,8 @@ def shape_of_floats(a: Any) -> Any:
     return shape
 
 
-zeros_like = njit(**UNBOXED)(lambda a, dtype: np.zeros(_shape_of_floats(a), dtype))
-empty_like = njit(**UNBOXED)(lambda a, dtype: np.empty(_shape_of_floats(a), dtype))
+zeros_like = njit(**UNBOXED)(lambda a, dtype: zeros_of(_shape_of_floats(a), dtype))
+empty_like = njit(**UNBOXED)(lambda a, dtype: empty_of(_shape_of_floats(a), dtype))
 ones_like = njit(**UNBOXED)(lambda a, dtype: np.ones(_shape_of_floats(a), dtype))
 full_like = njit(**UNBOXED)(lambda a, value, dtype: np.full(_shape_of_floats(a), value, dtype))
 
@@ -396,7 +397,7 @@ def convert(value: Any, dtype: Any) -> Any:
     """Copy, where the types say so."""
 
     def elements(value: Any, dtype: Any) -> Any:
-        out = np.empty(value.shape, dtype)
+        out = empty_of(value.shape, dtype)
         for place, v in np.ndenumerate(value):
             out[place] = v
         return out

@@ -35,12 +35,13 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
-from numba import carray, types
+from numba import types
 from numba.core import cgutils, errors
 from numba.core.datamodel import models
 from numba.extending import overload, overload_method, register_model
 
 from .. import _jit
+from .._arrays import carray
 from .directions import DIMENSIONS
 from .lanes import refill_exponentials, refill_normals, refill_uniforms
 from .points import make_normal_column, refill_column

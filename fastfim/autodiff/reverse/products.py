@@ -28,6 +28,7 @@ from numba.extending import intrinsic, overload
 from numba.np.arrayobj import make_array, populate_array
 
 from fastfim import _jit
+from fastfim._arrays import empty
 from fastfim.autodiff.dtype import DualDType
 from fastfim.autodiff.emit import DOUBLE, INDEX, Emitter, Value
 from fastfim.autodiff.number import REAL
@@ -245,7 +246,7 @@ def inputs(v: Any) -> Any:
         return tape_of(v), values_of_parameters(v), places_of_parameters(v)
 
     def of_numbers(v: Any) -> Any:
-        n, tape, values, first = len(v), no_tape(), np.empty(len(v) * draws), 0
+        n, tape, values, first = len(v), no_tape(), empty(len(v) * draws), 0
         for k in range(n):
             put_value(v[k], values, k)
             if missing(tape):
@@ -310,7 +311,7 @@ def product_record(tape: Any, a: Any, inputs: Any, draws: Any) -> Any:
     if start < 0:
         return -1
     notes, rows = notes_of(tape), rows_at(tape)
-    places = notes.view(np.int64)
+    places = _jit.as_int64(notes)
     address, down, across = address_of(a), a.strides[0], a.strides[1]
     if not left:
         address, down, across = address_of(notes) + 8 * start, 8 * columns, 8
@@ -339,7 +340,7 @@ def fill_product(out: Any, a: Any, v: Any) -> Any:
     def of_numbers(out: Any, a: Any, v: Any) -> None:
         n = _checked(a, v)
         tape, values, places = _inputs(v)
-        place, found = product_record(tape, a, places, draws), np.empty(n)
+        place, found = product_record(tape, a, places, draws), empty(n)
         _multiply(address_of(a), a.strides[0], a.strides[1], values, found)
         for i in range(n):
             out[i] = at_place(of_kind, found[i], place + i * draws if place >= 0 else BIN, tape)
@@ -373,7 +374,7 @@ def single_product(a: Any, v: Any) -> Any:
     dtype: Any = DualDType(kind_inside(v))
 
     def product(a: Any, v: Any) -> Any:
-        rows = np.empty((1, len(a)))
+        rows = empty((1, len(a)))
         for k in range(len(a)):
             rows[0, k] = a[k]
         out = np.empty(1, dtype)
@@ -439,7 +440,7 @@ def product_reader(draws: int) -> Any:
 
     @_jit.apart_summing
     def read_product(notes: Any, rows: Any, end: Any) -> Any:
-        places = notes.view(np.int64)
+        places = _jit.as_int64(notes)
         start = end - 10
         address, down, across = places[start], places[start + 1], places[start + 2]
         first, step, columns = places[start + 3], places[start + 4], places[start + 5]

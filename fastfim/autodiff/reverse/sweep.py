@@ -25,7 +25,7 @@ def sweeper(draws: int) -> Any:
 
     @_jit.inner
     def sweep(notes: Any, rows: Any, high: Any, low: Any) -> None:
-        places, counts = notes.view(np.uint64), notes.view(np.int64)
+        places, counts = _jit.as_uint64(notes), _jit.as_int64(notes)
         end = high
         while end > low:
             own, count = counts[np.uint64(end - 1)], counts[np.uint64(end - 2)]

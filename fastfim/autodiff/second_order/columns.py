@@ -28,7 +28,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numba import types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
@@ -90,7 +89,7 @@ def find_adjoints(memory: Any, node: Any, slope: Any, first: Any, behind: Any) -
 
     A row whose adjoint is 0 is passed over: an infinite weight in a branch that was not taken must not spoil it.
     """
-    nodes = memory.view(np.uint64)
+    nodes = _jit.as_uint64(memory)
     for q in range(behind):
         memory[q, ADJOINT] = 0.0
     memory[node, ADJOINT] = slope
@@ -123,7 +122,7 @@ def find_columns(memory: Any, node: Any, curvature: Any, first: Any, behind: Any
 
 @_jit.inner
 def _forwards(memory: Any, first: Any, behind: Any) -> None:
-    nodes, t, b = memory.view(np.uint64), _tiles(memory, MOTIONS), _tiles(memory, BENDS)
+    nodes, t, b = _jit.as_uint64(memory), _tiles(memory, MOTIONS), _tiles(memory, BENDS)
     for q in range(first, behind):
         t[q] = memory[q, 2] * t[nodes[q, 0]] + memory[q, 3] * t[nodes[q, 1]]
         b[q] = 0.0
@@ -131,7 +130,7 @@ def _forwards(memory: Any, first: Any, behind: Any) -> None:
 
 @_jit.inner
 def _backwards(memory: Any, first: Any, behind: Any) -> None:
-    nodes, t, b = memory.view(np.uint64), _tiles(memory, MOTIONS), _tiles(memory, BENDS)
+    nodes, t, b = _jit.as_uint64(memory), _tiles(memory, MOTIONS), _tiles(memory, BENDS)
     for q in range(behind - 1, first - 1, -1):
         a = memory[q, ADJOINT]
         if a != 0.0 or memory[q, BENDS:].any():
