@@ -322,3 +322,16 @@ def test_special_values_are_those_of_single_draws(one_by_one):
     for found, wanted in zip(single_draws(job, 64), one_by_one(job, [64])[0], strict=True):
         np.testing.assert_array_equal(found, wanted)
     assert compile_for(model, 1) is compile_for(model, 1)
+
+
+def test_derivatives_that_are_zero_stay_so_beside_infinite_ones():
+    def sample(rng, theta):
+        return rng.standard_normal()
+
+    def logpdf(x, theta):
+        return theta[0] * x + theta[1]
+
+    model = Likelihood(sample, logpdf, parameters=("slope", "intercept")).bind()
+    for order in (1, 2):
+        scores = kernels.derivatives_at(model, np.ones(2), np.full(2 * tiles.DRAWS, inf), order).scores
+        np.testing.assert_array_equal(scores, np.tile([inf, 1.0], (len(scores), 1)))
