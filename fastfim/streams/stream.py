@@ -276,40 +276,51 @@ def _next_tile(typingctx: Any, rng: Any) -> Any:
     return types.none(rng), codegen
 
 
-@inline
-def take_uniform(rng: Any) -> float:
-    """Next pseudo-random uniform in (0, 1)."""
-    i = _cursor(rng, _UNIFORM)
-    if i == BUFFER:
-        refill_uniforms(_state(rng))
-        i = 0
-    _set_cursor(rng, _UNIFORM, i + 1)
-    value: float = _word(rng, UNIFORMS_AT + i)
-    return value
+@intrinsic
+def _state_from(typingctx: Any, rng: Any, word: Any) -> Any:
+    """Pointer to a word of the state."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        state = cgutils.create_struct_proxy(rng)(context, builder, args[0]).state
+        return builder.gep(state, [args[1]])
+
+    return _POINTER(rng, types.int64), codegen
 
 
-@inline
-def take_normal(rng: Any) -> float:
-    """Next standard normal."""
-    i = _cursor(rng, _NORMAL)
-    if i == BUFFER:
-        refill_normals(_state(rng))
-        i = 0
-    _set_cursor(rng, _NORMAL, i + 1)
-    value: float = _word(rng, NORMALS_AT + i)
-    return value
+def _buffer(
+    cursor: int, first: int, refill: Callable[[Any], None]
+) -> tuple[Callable[[Any, int], Any], Callable[[Any], float]]:
+    """What gives the numbers of a buffer that begins at word ``first``: ``following(rng, count)`` and ``take(rng)``.
+
+    The former gives a pointer to the next ``count``, neighbours in the buffer, and drops what is left of it where that
+    is too short; the latter gives the next one itself.
+    """
+
+    @inline
+    def advance(rng: Any, count: int) -> int:
+        i: int = _cursor(rng, cursor)
+        if i + count > BUFFER:
+            refill(_state(rng))
+            i = 0
+        _set_cursor(rng, cursor, i + count)
+        return first + i
+
+    @inline
+    def following(rng: Any, count: int) -> Any:
+        return _state_from(rng, advance(rng, count))
+
+    @inline
+    def take(rng: Any) -> float:
+        value: float = _word(rng, advance(rng, 1))
+        return value
+
+    return following, take
 
 
-@inline
-def take_exponential(rng: Any) -> float:
-    """Next standard exponential."""
-    i = _cursor(rng, _EXPONENTIAL)
-    if i == BUFFER:
-        refill_exponentials(_state(rng))
-        i = 0
-    _set_cursor(rng, _EXPONENTIAL, i + 1)
-    value: float = _word(rng, EXPONENTIALS_AT + i)
-    return value
+#: Pseudo-random uniforms in (0, 1), standard normals and standard exponentials.
+next_uniforms, take_uniform = _buffer(_UNIFORM, UNIFORMS_AT, refill_uniforms)
+next_normals, take_normal = _buffer(_NORMAL, NORMALS_AT, refill_normals)
+next_exponentials, take_exponential = _buffer(_EXPONENTIAL, EXPONENTIALS_AT, refill_exponentials)
 
 
 @inline
@@ -333,50 +344,6 @@ def take_tails(rng: Any) -> tuple[float, float]:
     t = take_coordinate(rng)
     rest = 1.0 - abs(t)
     return (t, rest) if t > 0.0 else (rest, -t)
-
-
-@intrinsic
-def _state_from(typingctx: Any, rng: Any, word: Any) -> Any:
-    """Pointer to a word of the state."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        state = cgutils.create_struct_proxy(rng)(context, builder, args[0]).state
-        return builder.gep(state, [args[1]])
-
-    return _POINTER(rng, types.int64), codegen
-
-
-@inline
-def next_uniforms(rng: Any, count: int) -> Any:
-    """Pointer to the next ``count`` uniforms, neighbours in the buffer; what is left of it is dropped if too short."""
-    i = _cursor(rng, _UNIFORM)
-    if i + count > BUFFER:
-        refill_uniforms(_state(rng))
-        i = 0
-    _set_cursor(rng, _UNIFORM, i + count)
-    return _state_from(rng, UNIFORMS_AT + i)
-
-
-@inline
-def next_normals(rng: Any, count: int) -> Any:
-    """The same of normals."""
-    i = _cursor(rng, _NORMAL)
-    if i + count > BUFFER:
-        refill_normals(_state(rng))
-        i = 0
-    _set_cursor(rng, _NORMAL, i + count)
-    return _state_from(rng, NORMALS_AT + i)
-
-
-@inline
-def next_exponentials(rng: Any, count: int) -> Any:
-    """The same of exponentials."""
-    i = _cursor(rng, _EXPONENTIAL)
-    if i + count > BUFFER:
-        refill_exponentials(_state(rng))
-        i = 0
-    _set_cursor(rng, _EXPONENTIAL, i + count)
-    return _state_from(rng, EXPONENTIALS_AT + i)
 
 
 @inline
