@@ -64,6 +64,19 @@ def test_what_is_not_finite_is_counted(p):
         assert sums[-1] == expected
 
 
+def test_what_lies_behind_the_last_draw_is_not_counted():
+    """The last but one element of a tile is draw 30's, whose two elements are 32 apart."""
+    layout = Layout(3, 2, 1)
+    work, _ = random_chunk(layout, np.random.default_rng(1))
+    last = (layout.chunk - TILE) * layout.size
+    for element in (0, 1):
+        work[last + element * TILE + np.array([30, 31])] = np.nan
+    for m, expected in ((layout.chunk, 4.0), (layout.chunk - 1, 2.0), (layout.chunk - 2, 0.0), (1, 0.0)):
+        sums = np.zeros(layout.sums)
+        compiled(3)(work, layout.size, 1, layout.chunk, m, 0, sums)
+        assert sums[-1] == expected
+
+
 def test_room_for_whole_tiles():
     for together in (1, 7, 8, 9, 1001):
         assert Layout(3, 2, 1, together=together).chunk % TILE == 0

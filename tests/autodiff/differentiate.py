@@ -132,18 +132,21 @@ def differentiate_by_columns(function, x, theta, nodes=10_000):
     return Derivatives(result, gradient, unpacked(packed, p))
 
 
-def compiled_tile(function, p, scalar=True):
-    """``f(draws, theta) -> (values, gradients)`` of `TILE` draws at once, or None where it cannot be."""
+def compiled_tile(function, p, scalar=True, place=None):
+    """``f(draws, theta) -> (values, gradients)`` of `TILE` draws at once, or None where it cannot be.
+
+    ``place``: adjoints of parameters are summed up in memory that lies ``"before"`` or ``"behind"`` that of the tape.
+    """
     theta_type = Theta(reverse.Taped(1, TILE), p)
     form = tiles.tile_form(function, theta_type, scalar=scalar, kinds=())
     if form is None:
         return None
-    record, read, store, everything = (
-        reverse.recorder(p, TILE),
-        reverse.reader(TILE),
-        reverse.value_store(TILE),
-        np.arange(p),
-    )
+    record, store, everything = reverse.recorder(p, TILE, place is not None), reverse.value_store(TILE), np.arange(p)
+    gradient, collect = reverse.reader(TILE), reverse.collector(TILE)
+    begin, read = _jit.inner(lambda theta, rows, out, step: theta), gradient
+    if place:
+        begin = reverse.adjoints_at(TILE)
+        read = _jit.inner(lambda d, theta, notes, rows, start, wrt, out, step: collect(d, theta, notes, rows, start))
     read_only = _abi.read_only
     attempt, number, vector = tiles.attempt(form), tiles.number_tile_of(TILE), tiles.vector_tile_of(TILE)
     one, several = (lambda d: number(pointer(d[0]))), (lambda d: read_only(vector(pointer(d[0]), len(d))))
@@ -153,16 +156,17 @@ def compiled_tile(function, p, scalar=True):
     def evaluate(draws, theta, notes, rows, values, gradients):
         taped = record(pointer(theta), notes, rows)
         start = reverse.end(taped)
-        done, d = attempt(draw(draws), taped, ())
+        here = begin(taped, rows, pointer(gradients[0]), TILE)
+        done, d = attempt(draw(draws), here, ())
         if done and reverse.room(taped):
             store(d, pointer(values))
-            read(d, taped, notes, rows, start, everything, pointer(gradients[0]), TILE)
+            read(d, here, notes, rows, start, everything, pointer(gradients[0]), TILE)
         return done and reverse.room(taped)
 
     def differentiated(draws, theta):
-        values, gradients = np.full(TILE, np.nan), np.full((p, TILE), np.nan)
-        memory = np.full((2, 400_000), np.nan)
-        done = evaluate(np.ascontiguousarray(draws), np.array(theta, dtype=float), *memory, values, gradients)
+        values, memory = np.full(TILE, np.nan), np.full((4, 400_000), np.nan)
+        gradients = memory[3 if place == "behind" else 0, : p * TILE].reshape(p, TILE)
+        done = evaluate(np.ascontiguousarray(draws), np.array(theta, dtype=float), *memory[1:3], values, gradients)
         assert done, "draws took different branches"
         return values, gradients.T
 

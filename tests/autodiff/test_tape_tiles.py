@@ -105,3 +105,25 @@ def test_new_arrays_of_draws_take_derivatives_in_place():
     together = differentiate_forward_on_a_tile(arrays_of_data_changed_in_place, X, theta)
     for found, expected in zip(together, differentiate(arrays_of_data_changed_in_place, X, theta), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-13)
+
+
+def begins_with_a_parameter(x, theta):
+    """Sums that are appended to, of which the first term is a parameter; and a product with a stretch of them."""
+    s, t = theta[0], theta[-1]
+    for i in range(len(x)):
+        s += x[i] * theta[i]
+        t -= x[i] * x[i] * s
+    return s * t - np.sum(MATRIX @ theta[1:4]) * x[0] - np.maximum(theta[2], theta[-2] * x[1])
+
+
+MATRIX = np.linspace(-1.0, 1.5, 12).reshape(4, 3)
+
+
+@pytest.mark.parametrize("place", ["before", "behind"])
+def test_adjoints_of_parameters_may_lie_elsewhere(place):
+    """At places that are negative, too."""
+    theta, draws = np.array([0.3, -0.7, 1.1, 0.4]), np.linspace(0.5, 1.5, 3 * TILE).reshape(3, TILE)
+    on_tape, there = (compiled_tile(begins_with_a_parameter, 4, False, place) for place in (None, place))
+    for found, expected in zip(there(draws, theta), on_tape(draws, theta), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert_same(begins_with_a_parameter, draws.T, theta, 1e-12)
