@@ -167,15 +167,16 @@ def memory(words: int | None) -> Any:
 COMPILERS: dict[str, Callable[[], store.Compiled]] = {}
 
 
-def external(signature: Any, *, flags: frozenset[str] = STRICT) -> Any:
+def external(signature: Any, *, flags: frozenset[str] = STRICT, suffix: str = "") -> Any:
     """Compile a function once, and let compiled code call it through a named symbol.
 
     Code that is linked in is optimised again with each of its callers; a symbol is not: 3 times less to compile
-    for a block of normal draws. The first caller compiles it, or reads its machine code from disk.
+    for a block of normal draws. The first caller compiles it, or reads its machine code from disk. Several of one name
+    have a ``suffix``; all are to be made when their module is imported, since code from disk asks for them by name.
     """
 
     def wrap(function: Any) -> Any:
-        name = f"{function.__module__}.{function.__qualname__}"
+        name = f"{function.__module__}.{function.__name__}{suffix}"
 
         def compiled() -> store.Compiled:
             options = {**ARITHMETIC, "fastmath": set(flags), **NO_WRAPPERS}

@@ -62,8 +62,8 @@ def _block(recipe: Recipe) -> Any:
     """The three passes over chunks, around one likelihood."""
     open_stream, close_stream = streams.opener(recipe.sampling), streams.close_stream
     private, unpack, offset = _abi.private_copy(recipe.parameters), _abi.unpacker(recipe.kinds, HEADER), _abi.offset
+    with_prepared = prepared(recipe, autodiff.plain)  # first, so that the passes find it compiled
     draw_chunk, differentiate_chunk = draw_pass(recipe), derivative_pass(recipe)
-    with_prepared = prepared(recipe, autodiff.plain)
     sum_chunk, order, length = sum_pass(recipe.p, recipe.weighted), recipe.order, recipe.length
     rows = Layout(recipe.p, 1, order).rows
 

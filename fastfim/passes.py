@@ -132,8 +132,9 @@ def _automatic_pass(recipe: Recipe) -> Any:
 
 def _tiled_pass(recipe: Recipe, order: int) -> tuple[Any, bool]:
     """How many draws can be done by tiles, from the first on, and whether these are always all."""
+    with_prepared = prepared(recipe, autodiff.active)  # first, so that `tape_form` compiles for it, too
     if order == 1 and recipe.p > TAPE_PARAMETERS and (form := tape_form(recipe)):
-        return tape_pass(form, recipe, prepared(recipe, autodiff.active)), not form.diverges
+        return tape_pass(form, recipe, with_prepared), not form.diverges
     form = _tile_form(recipe, order)
     return (tile_pass(form, recipe, order), not form.diverges) if form else (_none_done, False)
 

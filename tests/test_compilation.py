@@ -14,6 +14,20 @@ def centred(x, theta):
     return (x[1:] - theta[0] - theta[1] * x[:-1]) / theta[2]
 
 
+def scales(theta):
+    return theta[2] * 1.0, np.log(theta[2])
+
+
+def sample_prepared(rng, theta, x, prepared):
+    for t in range(len(x)):
+        x[t] = theta[0] + prepared[0] * rng.standard_normal()
+
+
+def logpdf_prepared(x, theta, prepared):
+    z = (x[1:] - theta[0] - theta[1] * x[:-1]) / prepared[0]
+    return -0.5 * np.sum(z**2) - len(z) * prepared[1]
+
+
 def sample(rng, theta, x):
     for t in range(len(x)):
         x[t] = theta[0] + theta[2] * rng.standard_normal()
@@ -37,20 +51,29 @@ class Compilations(numba.core.event.Listener):
         pass
 
 
-@pytest.mark.parametrize("order", [1, 2])
-def test_each_function_once_a_type(order, monkeypatch):
+#: How often each is compiled: samplers for one draw and for several; densities for several alone, as these cannot
+#: diverge; what is prepared without derivatives, for the sampler, and with them.
+PLAIN = (sample, logpdf, None), {"sample": 2, "logpdf": 1, "centred": 1}
+PREPARED = (sample_prepared, logpdf_prepared, scales), {"sample_prepared": 2, "logpdf_prepared": 1, "scales": 2}
+
+
+@pytest.mark.parametrize(("functions", "most"), [PLAIN, PREPARED], ids=["plain", "prepared"])
+@pytest.mark.parametrize(("p", "order"), [(3, 1), (3, 2), (20, 1), (20, 2)])
+def test_each_function_once_a_type(functions, most, p, order, monkeypatch):
+    """With few parameters, and with so many that scores and Hessians come from tapes."""
     monkeypatch.setattr(kernels.store, "fetch", lambda depends_on, make: make().code())  # not what is on disk
     kernels._compiled.cache_clear()
-    model = Likelihood(sample, logpdf, parameters=("const", "coef", "scale"), size=20).bind()
+    draw, density, prepare = functions
+    names = tuple(f"t{j}" for j in range(p))
+    model = Likelihood(draw, density, prepare=prepare, parameters=names, size=20).bind()
     listener = Compilations()
     with numba.core.event.install_listener("numba:compile", listener):
         compile_for(model, order)
-    # draws one by one or in tiles; in tiles, what cannot diverge is not compiled for single draws, too
-    assert listener.names["sample"] <= 2
-    assert listener.names["logpdf"] == listener.names["centred"] == 1
+    for name, count in most.items():
+        assert 1 <= listener.names[name] <= count, name
     again = Compilations()
     with numba.core.event.install_listener("numba:compile", again):
         for theta in ((0.0, 0.5, 1.0), (1.0, 0.2, 3.0)):
-            run_block(Job(model, model.theta(theta), 1, order), Block(0, 0, 100))
+            run_block(Job(model, model.theta(theta + (0.0,) * (p - 3)), 1, order), Block(0, 0, 100))
     assert not again.names
     kernels._compiled.cache_clear()

@@ -384,7 +384,7 @@ def single_product(a: Any, v: Any) -> Any:
     return product
 
 
-@_jit.apart_summing
+@_jit.external(types.void(*[types.intp] * 3, _VECTOR, _VECTOR), flags=_jit.SUMMING)
 def _multiply(address: Any, down: Any, across: Any, v: Any, out: Any) -> None:
     """``out`` = A ``v``, four rows at a time."""
     n, m = len(out), len(v)

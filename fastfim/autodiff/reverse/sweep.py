@@ -1,3 +1,4 @@
+# mypy: disable-error-code="untyped-decorator"
 """Reading a tape backwards: from the adjoint of the result to those of the parameters."""
 
 from __future__ import annotations
@@ -6,16 +7,21 @@ import functools
 from typing import Any
 
 import numpy as np
+from numba import types
 
 from fastfim import _jit
 from fastfim.autodiff.reverse.products import PRODUCT, product_reader
 from fastfim.autodiff.reverse.rows import rows_of
 from fastfim.autodiff.reverse.tape import WIDE
 
+#: Numbers of draws for which there are tapes.
+TOGETHER = (1, 8, 32)
+_VECTOR = types.Array(types.float64, 1, "C")
+
 
 @functools.cache
 def sweeper(draws: int) -> Any:
-    """Compiled ``f(notes, rows, high, low)``: read the records between ``low`` and ``high``.
+    """External ``f(notes, rows, high, low)``: read the records between ``low`` and ``high``.
 
     Indices are made unsigned, which spares the question whether they count from the end (1.3 times faster).  A record
     whose adjoints are 0 is passed over: an infinite weight in a branch that was not taken must not spoil it.
@@ -23,7 +29,7 @@ def sweeper(draws: int) -> Any:
     of, read_product = rows_of(draws), product_reader(draws)
     read, add, add_row = of.read, of.add, of.add_row
 
-    @_jit.inner
+    @_jit.external(types.void(_VECTOR, _VECTOR, types.intp, types.intp), suffix=f"_{draws}")
     def sweep(notes: Any, rows: Any, high: Any, low: Any) -> None:
         places, counts = _jit.as_uint64(notes), _jit.as_int64(notes)
         end = high
@@ -49,3 +55,7 @@ def sweeper(draws: int) -> Any:
 
     assert PRODUCT < 0
     return sweep
+
+
+for _draws in TOGETHER:
+    sweeper(_draws)
