@@ -174,24 +174,25 @@ def _solve_in_place(a: Any, x: Any, steps: Any) -> None:
     """Replace the columns of ``x`` by the solutions of ``a x = b``."""
     if _side(a) != x.shape[0]:
         raise ValueError("np.linalg.solve: the right-hand side is not as long as the matrix is high")
-    lower, upper = _triangles(a)
-    if lower and upper:
+    full = 0  # halves that hold anything: the upper one, then the lower one too
+    for below in range(2):  # no constants, so that one function is compiled for both
+        if full == below and _is_there(a, below):
+            full += 1
+    if full == 2:
         _newton(a, x, steps)
     else:
-        _substitute(a, x, not upper)
+        _substitute(a, x, full == 0)
 
 
 @_jit.inner
-def _triangles(a: Any) -> Any:
-    """Whether there is anything below the diagonal, and above."""
-    lower = upper = False
-    for i in range(len(a)):
-        for j in range(i):
-            lower = lower or not vanishes(a[i, j])
-            upper = upper or not vanishes(a[j, i])
-        if lower and upper:
-            break
-    return lower, upper
+def _is_there(a: Any, below: Any) -> Any:
+    """Whether there is anything above the diagonal (0) or below it (1)."""
+    n = len(a)
+    for i in range(n):
+        for j in range(0 if below else i + 1, i if below else n):
+            if not vanishes(a[i, j]):
+                return True
+    return False
 
 
 @_jit.inner
