@@ -121,3 +121,9 @@ def carray(typing_context: Any, pointer: Any, shape: Any) -> Any:
         return array._getvalue()
 
     return kind(pointer, shape), generate
+
+
+@intrinsic
+def keep(typing_context: Any, array: Any) -> Any:
+    """Keep the memory of an array until here: it is freed after its last use, and a pointer into it is none."""
+    return types.none(array), lambda context, builder, sig, args: context.get_dummy_value()

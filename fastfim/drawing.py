@@ -28,6 +28,7 @@ from numba.core import cgutils
 from numba.extending import overload, overload_method, register_model
 
 from . import _abi, _jit, autodiff
+from ._arrays import keep
 from .autodiff import tiles
 from .autodiff.active import TopCompiler
 from .autodiff.callgraph import reachable
@@ -196,5 +197,6 @@ def _vector_pass(sample: Any, length: int | None) -> Any:
             target = offset(address(draws), place(i, size))
             for j in range(size):
                 store(number_tile(offset(source, tile * j)), offset(target, TILE * j))
+        keep(memory)
 
     return _jit.inner(vectors)

@@ -17,6 +17,7 @@ from numba import carray, types
 from numba.core import cgutils
 
 from . import _abi, _jit
+from ._arrays import keep
 from .autodiff.tiles import aligned
 
 ROWS, WIDTH, VECTORS = 4, 8, 2
@@ -109,3 +110,5 @@ def add_products(rows_at, p, chunk, m, out_at):  # type: ignore[no-untyped-def]
                 for r in range(i, min(i + ROWS, p)):
                     for q in range(max(j, r), min(j + COLUMNS, p)):
                         out[_row_starts(p, r) + q] += edge[r - i, q - j]
+    keep(memory)
+    keep(edge_memory)

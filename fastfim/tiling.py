@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import _abi, _jit, autodiff
+from ._arrays import keep
 from .autodiff import tiles
 from .kernels import UNWRITTEN, Recipe
 from .placing import room_for, tile_reader
@@ -57,6 +58,7 @@ def score_pass(recipe: Recipe) -> Any:
             score(read(draws, i, memory), point, vector_tile(out_at, parameters), *constants)
             for j in range(len(wrt)):
                 store(number_tile(offset(out_at, tile * wrt[j])), offset(scores, chunk * j + i))
+        keep(out_memory)
 
     return _jit.inner(tiled)
 
