@@ -11,7 +11,8 @@ for each of eight draws, so that ``rng.normal(loc, scale)`` is a load from the b
 
 Draws of a tile take neighbouring numbers: where one draw after another would take numbers 1, 2, 3 of a stream, a tile
 takes 1 to 8, 9 to 16, 17 to 24. Gamma variates are made by rejection: eight candidates at once, nearly all of which are
-accepted without a logarithm; the others are looked at again, and replaced one by one.
+accepted without a logarithm; the others are looked at again, and replaced one by one. Of quasi-random points a tile
+takes eight neighbours, and each draw is what it would be by itself.
 
 A sampler whose draws may go different ways (a loop until something holds, a branch on what was drawn), that counts or
 indexes with what was drawn, or that draws what is not in `METHODS`, makes one draw at a time.
@@ -37,6 +38,7 @@ from .autodiff.number import Source
 from .kernels import TILE, UNWRITTEN, Recipe
 from .placing import place
 from .streams import VARIATES, stream
+from .streams.quantiles.elementary import exponential_quantile
 from .streams.typed import Rng
 from .streams.variates.gammas import (
     SQUEEZE_FROM,
@@ -47,12 +49,16 @@ from .streams.variates.gammas import (
     log_gamma_variate,
 )
 
-#: Variates made of uniforms, normals, exponentials and gamma variates by arithmetic alone.
-METHODS = (
-    *("uniform", "normal", "lognormal", "exponential", "standard_cauchy", "laplace"),
-    *("logistic", "gumbel", "rayleigh", "weibull", "pareto", "power"),
+#: What every stream offers, and variates made of these by arithmetic alone.
+BASIC = ("random", "standard_normal", "standard_exponential")
+ARITHMETIC = ("uniform", "normal", "lognormal", "exponential", "rayleigh", "weibull", "pareto", "power")
+#: Those made of several of them, or of gamma variates, where a quasi-random stream inverts one coordinate.
+SEVERAL = (
+    *("standard_cauchy", "laplace", "logistic", "gumbel"),
     *("standard_gamma", "gamma", "chisquare", "beta", "f", "standard_t"),
 )
+#: What tiles know, by the kind of stream.
+METHODS = {"mc": (*BASIC, *ARITHMETIC, *SEVERAL), "rqmc": (*BASIC, *ARITHMETIC)}
 
 
 class TileStream(Source):
@@ -60,8 +66,12 @@ class TileStream(Source):
 
     dual = tiles.DATA
 
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        super().__init__(name=f"TileStream({kind})")
 
-TILE_STREAM = TileStream("TileStream")
+
+TILE_STREAMS = {kind: TileStream(kind) for kind in METHODS}
 register_model(TileStream)(stream.StreamModel)
 
 
@@ -81,20 +91,47 @@ def _seen_as(kind: Any) -> Any:
     return convert
 
 
-by_tiles, one_by_one = _seen_as(TILE_STREAM), _seen_as(stream.Stream("mc"))
-
-
-def _offer(name: str, take: Any) -> None:
-    tile, number_tile = tiles.DRAWS, tiles.number_tile
-    overload_method(TileStream, name, jit_options=_jit.INNER)(lambda rng: lambda rng: number_tile(take(rng, tile)))
-
-
-_offer("random", stream.next_uniforms)
-_offer("standard_normal", stream.next_normals)
-_offer("standard_exponential", stream.next_exponentials)
-
-
+by_tiles, one_by_one = {kind: _seen_as(tile) for kind, tile in TILE_STREAMS.items()}, _seen_as(stream.Stream("mc"))
 _eight_numbers = _jit.stack_array(tiles.DRAWS, types.float64)
+
+
+def _offer(name: str, take: Any, of_points: Any) -> None:
+    """A method: the next eight numbers of a buffer, or ``of_points(rng, k)``, made of eight points' coordinate k."""
+    tile, number_tile, next_column = tiles.DRAWS, tiles.number_tile, stream.next_column
+
+    def independent(rng):  # type: ignore[no-untyped-def]
+        return number_tile(take(rng, tile))
+
+    def quasi_random(rng):  # type: ignore[no-untyped-def]
+        k = next_column(rng)
+        return number_tile(take(rng, tile)) if k < 0 else of_points(rng, k)
+
+    chosen = {"mc": independent, "rqmc": quasi_random}
+    overload_method(TileStream, name, jit_options=_jit.INNER)(lambda rng: chosen[rng.kind])
+
+
+def _each(function: Any) -> Any:
+    """``f(rng, k)``: a function of the signed tail probabilities of eight points."""
+    tile, in_column = tiles.DRAWS, stream.in_column
+    number_tile, address = tiles.number_tile, _abi.address
+
+    def of_points(rng, k):  # type: ignore[no-untyped-def]
+        tails, out = in_column(rng, k), _eight_numbers()
+        for j in range(tile):
+            out[j] = function(tails[j])
+        return number_tile(address(out))
+
+    return _jit.inner(of_points)
+
+
+@_jit.inner
+def _normals_of_points(rng, k):  # type: ignore[no-untyped-def]
+    return tiles.number_tile(stream.in_normal_column(rng, k))
+
+
+_offer("random", stream.next_uniforms, _each(stream.uniform_of))
+_offer("standard_normal", stream.next_normals, _normals_of_points)
+_offer("standard_exponential", stream.next_exponentials, _each(exponential_quantile))
 
 
 def _gamma_tile(rng: Any, shape: Any) -> Any:
@@ -143,7 +180,7 @@ def _combine(name: str) -> None:
     overload_method(TileStream, name, jit_options=_ACTIVE)(choose)
 
 
-for _name in METHODS:
+for _name in (*ARITHMETIC, *SEVERAL):
     _combine(_name)
 
 
@@ -151,14 +188,15 @@ for _name in METHODS:
 
 
 def tile_draws(recipe: Recipe) -> Any:
-    """Compiled ``f(rng, theta, args, draws, m)``: m draws and up to a tile; ``None`` where they go one by one."""
-    unknown = set(VARIATES) - {"random", "standard_normal", "standard_exponential", *METHODS}
-    if recipe.sampling != "mc" or any(unknown & set(f.__code__.co_names) for f in reachable(recipe.sample)):
+    """Compiled ``f(rng, theta, args, draws, weights, m)``: m draws and up to a tile; ``None`` if they go one by one."""
+    unknown = set(VARIATES) - set(METHODS[recipe.sampling])
+    if any(unknown & set(f.__code__.co_names) for f in reachable(recipe.sample)):
         return None
-    form = tiles.sampler_form(recipe.sample, TILE_STREAM, scalar=recipe.scalar, kinds=_kinds(recipe))
+    rng = TILE_STREAMS[recipe.sampling]
+    form = tiles.sampler_form(recipe.sample, rng, scalar=recipe.scalar, kinds=_kinds(recipe))
     if form is None or form.diverges:
         return None
-    return _scalar_pass(form.function) if recipe.scalar else _vector_pass(form.function, recipe.length)
+    return _scalar_pass(form.function, recipe) if recipe.scalar else _vector_pass(form.function, recipe)
 
 
 def _kinds(recipe: Recipe) -> Sequence[Any]:
@@ -171,29 +209,47 @@ def _kinds(recipe: Recipe) -> Sequence[Any]:
     return (*kinds, prepare.overloads[arguments].signature.return_type)
 
 
-def _scalar_pass(sample: Any) -> Any:
-    tile, offset, address, store = tiles.DRAWS, _abi.offset, _abi.address, tiles.store_numbers
+def _completed(recipe: Recipe) -> Any:
+    """Compiled ``f(rng, weights, i)``: note the weights of the tile of draws from i on, if any, and go on."""
+    tile, weighted = tiles.DRAWS, recipe.weighted
+    draw_weight, next_point = stream.draw_weight, stream.next_point
 
-    def scalars(rng, point, args, draws, m):  # type: ignore[no-untyped-def]
-        together = by_tiles(rng)
+    def complete(rng, weights, i):  # type: ignore[no-untyped-def]
+        if weighted:
+            for k in range(tile):
+                weights[i + k] = draw_weight(rng, k)
+        next_point(rng, tile)
+
+    return _jit.inner(complete)
+
+
+def _scalar_pass(sample: Any, recipe: Recipe) -> Any:
+    tile, offset, address, store = tiles.DRAWS, _abi.offset, _abi.address, tiles.store_numbers
+    seen_by_tiles, complete = by_tiles[recipe.sampling], _completed(recipe)
+
+    def scalars(rng, point, args, draws, weights, m):  # type: ignore[no-untyped-def]
+        together = seen_by_tiles(rng)
         for i in range(0, m, tile):
             store(sample(together, point, *args), offset(address(draws), i))
+            complete(rng, weights, i)
 
     return _jit.inner(scalars)
 
 
-def _vector_pass(sample: Any, length: int | None) -> Any:
+def _vector_pass(sample: Any, recipe: Recipe) -> Any:
     tile, offset, address, aligned = tiles.DRAWS, _abi.offset, _abi.address, tiles.aligned
     number_tile, vector_tile, store = tiles.number_tile, tiles.vector_tile, tiles.store_numbers
+    seen_by_tiles, complete, length = by_tiles[recipe.sampling], _completed(recipe), recipe.length
     room = _jit.memory(None if length is None else tile * (length + 1))
 
-    def vectors(rng, point, args, draws, m):  # type: ignore[no-untyped-def]
-        together, size = by_tiles(rng), draws.shape[1]
+    def vectors(rng, point, args, draws, weights, m):  # type: ignore[no-untyped-def]
+        together, size = seen_by_tiles(rng), draws.shape[1]
         memory = room(tile * (size + 1))
         bits, source = _jit.as_int64(memory), aligned(memory)
         bits[:] = UNWRITTEN  # what the sampler leaves out, the same in every tile, must not pass for a draw
         for i in range(0, m, tile):
             sample(together, point, vector_tile(source, size), *args)
+            complete(rng, weights, i)
             target = offset(address(draws), place(i, size))
             for j in range(size):
                 store(number_tile(offset(source, tile * j)), offset(target, TILE * j))

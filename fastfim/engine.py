@@ -33,7 +33,7 @@ from .diagnosis import check_by_hand, raise_for
 from .errors import OptionError
 from .estimators import Sums
 from .judging import Look, judge
-from .kernels import Block, Job, compile_for, run_streams
+from .kernels import DRAWN_TOGETHER, Block, Job, compile_for, run_streams
 from .likelihood import BoundLikelihood, Likelihood
 from .options import Options
 from .preview import SMOOTHNESS
@@ -280,7 +280,7 @@ def _rounds(
             if done and deadline < math.inf:
                 now = perf_counter()
                 affordable = int(done * max(0.0, deadline - now) / (now - started))
-                sizes = stopping.blocks(min(affordable, sum(wanted)), job.layout.block)
+                sizes = stopping.blocks(min(affordable - affordable % DRAWN_TOGETHER, sum(wanted)), job.layout.block)
             firsts = np.cumsum([done, *sizes]).tolist()
             blocks = [Block(0, number + k, size, firsts[k]) for k, size in enumerate(sizes)]
             if blocks:

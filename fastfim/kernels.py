@@ -38,6 +38,8 @@ from .likelihood import BoundLikelihood, location
 LONGEST_CHUNK, CACHED_WORDS = 256, 8192
 #: Draws whose elements lie together (see `fastfim.placing`), and may be done at once; chunks have room for whole tiles.
 TILE = 32
+#: Draws that are made at once (`autodiff.tiles.DRAWS`).
+DRAWN_TOGETHER = 8
 #: Beyond so many parameters outer products cost more than all else, and want at least so many draws a chunk.
 MANY, MANY_CHUNK = 64, 128
 #: Blocks are long, yet short enough to interrupt.
@@ -211,7 +213,8 @@ def _weighted(sampling: str, size: int) -> bool:
 
 
 class Block(NamedTuple):
-    """Which draws: ``size`` of ``stream`` from its ``first`` on, with the random numbers of ``number``.
+    """Which draws: ``size`` of ``stream`` from its ``first`` on (under ``"rqmc"`` a multiple of
+    `DRAWN_TOGETHER`), with the random numbers of ``number``.
 
     With ``streams`` more than one: the same of the streams that follow.
     """
@@ -319,6 +322,8 @@ def _scratch(kind: str) -> NDArray[np.float64]:
 
 
 def _seeds(job: Job, block: Block) -> NDArray[np.float64]:
+    # the points of draws that are made together lie in one tile of points
+    assert job.sampling != "rqmc" or block.first % DRAWN_TOGETHER == 0
     numbers = range(block.stream, block.stream + block.streams)
     stretch = streams.Stretch.of_draws(job.model.size)
     return streams.seeds(job.seed, numbers, block.number, job.sampling, block.first, stretch)

@@ -57,7 +57,7 @@ def draw_pass(recipe: Recipe) -> Any:
         return _jit.inner(lambda rng, point, args, draws, weights, m: None)
     by_tiles = tile_draws(recipe)
     if by_tiles is not None:
-        return _jit.inner(lambda rng, point, args, draws, weights, m: by_tiles(rng, point, args, draws, m))
+        return by_tiles
     draw, next_point, draw_weight = autodiff.plain(recipe.sample), streams.next_point, streams.draw_weight
     weighted, room = recipe.weighted, room_for(recipe)
 

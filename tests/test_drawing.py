@@ -149,7 +149,7 @@ ARGUMENTS = {
 }
 
 
-@pytest.mark.parametrize("method", drawing.METHODS)
+@pytest.mark.parametrize("method", [*drawing.ARITHMETIC, *drawing.SEVERAL])
 def test_every_method(method):
     assert_same(scalar(eval(f"lambda rng, theta: rng.{method}({ARGUMENTS[method]})")), (1.5,))
 
@@ -246,5 +246,54 @@ def test_draws_that_part_are_made_one_by_one(sample):
     assert np.isfinite(draws).all()
 
 
-def test_quasi_random_draws_are_made_one_by_one():
-    assert drawing.tile_draws(recipe_of(catalogue["norm"].bind(()), 1, "rqmc")) is None
+def test_quasi_random_draws_by_a_table_are_made_one_by_one():
+    assert drawing.tile_draws(recipe_of(catalogue["gamma"].bind(()), 1, "rqmc")) is None
+
+
+def _together(rng, theta):
+    return theta[0] + theta[1] * rng.standard_normal() + rng.uniform(1.0, 2.0) - rng.exponential(0.5)
+
+
+def _alone(rng, theta):
+    x = theta[0] + theta[1] * rng.standard_normal() + rng.uniform(1.0, 2.0) - rng.exponential(0.5)
+    return x if x < 1e300 else 0.0  # a branch on the draw
+
+
+def _series(rng, theta, x):
+    value = 0.0
+    for t in range(len(x)):
+        value = theta[0] * value + theta[1] * (rng.standard_normal() + rng.random() * rng.standard_exponential())
+        x[t] = value
+
+
+def _series_alone(rng, theta, x):
+    _series(rng, theta, x)
+    if x[0] > 1e300:
+        x[0] = 0.0
+
+
+def _only(x, theta):
+    return -x * theta[0] * theta[1]
+
+
+def _first(x, theta):
+    return -x[0] * theta[0] * theta[1]
+
+
+@pytest.mark.parametrize(
+    ("sample", "twin", "size"),
+    [(_together, _alone, 1), (_series, _series_alone, 3), (_series, _series_alone, 100)],
+)
+def test_quasi_random_draws_of_a_tile_are_what_they_are_one_by_one(sample, twin, size):
+    """Weights, too, which draws of up to three numbers have; from a point in the middle of a tile of points."""
+    chunks = []
+    for function, tiled in ((sample, True), (twin, False)):
+        density = _first if size > 1 else _only
+        model = Likelihood(function, density, parameters=("a", "b"), size=size).bind()
+        assert (drawing.tile_draws(recipe_of(model, 1, "rqmc")) is not None) == tiled
+        job = Job(model, np.array([0.7, 1.3]), seed=4, order=1, sampling="rqmc")
+        chunks.append(list(chunks_of(job, Block(3, 1, 300, first=32))))
+    for ours, theirs in zip(*chunks, strict=True):
+        np.testing.assert_allclose(ours.draws, theirs.draws, rtol=1e-13, atol=1e-13)
+        np.testing.assert_array_equal(ours.weights, theirs.weights)
+    assert (np.ptp(chunks[0][0].weights) > 0.0) == (size != 100)

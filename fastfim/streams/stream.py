@@ -45,7 +45,7 @@ from .._arrays import carray
 from .directions import DIMENSIONS
 from .lanes import refill_exponentials, refill_normals, refill_uniforms
 from .points import make_normal_column, refill_column
-from .quantiles.elementary import exponential_quantile, normal_quantile
+from .quantiles.elementary import exponential_quantile
 from .states import (
     BUFFER,
     COLUMNS_AT,
@@ -164,26 +164,29 @@ def close_stream(typingctx: Any, rng: Any) -> Any:
 
 
 @inline
-def next_point(rng: Any) -> None:
-    """Tell the stream that a draw is complete: a quasi-random one goes on to its next point."""
-    _advance(rng)
+def next_point(rng: Any, count: int = 1) -> None:
+    """Tell the stream that so many draws are complete: a quasi-random one goes on to its next point.
+
+    Several are, if they are points of one tile, and the last of them may be its last.
+    """
+    _advance(rng, count)
 
 
-def _advance(rng: Any) -> None:
+def _advance(rng: Any, count: int) -> None:
     """What `next_point` does to a stream of this kind."""
 
 
 @overload(_advance, jit_options=dict(_jit.INNER))  # type: ignore[untyped-decorator]
-def _overload_advance(rng: Any) -> Any:
+def _overload_advance(rng: Any, count: int) -> Any:
     return _next_coordinates if rng.kind == "rqmc" else _stay
 
 
-def _stay(rng: Any) -> None:
+def _stay(rng: Any, count: int) -> None:
     """A pseudo-random stream knows no points."""
 
 
-def _next_coordinates(rng: Any) -> None:
-    point = _cursor(rng, POINT) + 1
+def _next_coordinates(rng: Any, count: int) -> None:
+    point = _cursor(rng, POINT) + count
     if point == TILE:
         point = 0
         _next_tile(rng)
@@ -193,27 +196,28 @@ def _next_coordinates(rng: Any) -> None:
 
 
 @inline
-def draw_weight(rng: Any) -> float:
+def draw_weight(rng: Any, point: int = 0) -> float:
     """Weight of the draw whose coordinates have been taken since `next_point`: the product of theirs.
 
-    The mean over draws of weight times f is that of f over plain points; the weights' own mean is 1.
+    The mean over draws of weight times f is that of f over plain points; the weights' own mean is 1. Of draws that are
+    made together, it is that of the one at this place among them.
     """
-    return _weight(rng)
+    return _weight(rng, point)
 
 
-def _weight(rng: Any) -> float:
+def _weight(rng: Any, point: int) -> float:
     """What `draw_weight` is for a stream of this kind."""
     return 1.0
 
 
 @overload(_weight, jit_options=dict(_jit.INNER))  # type: ignore[untyped-decorator]
-def _overload_weight(rng: Any) -> Any:
-    return _weight_of_point if rng.kind == "rqmc" else lambda rng: 1.0
+def _overload_weight(rng: Any, point: int) -> Any:
+    return _weight_of_point if rng.kind == "rqmc" else lambda rng, point: 1.0
 
 
-def _weight_of_point(rng: Any) -> float:
+def _weight_of_point(rng: Any, point: int) -> float:
     last = min(_cursor(rng, COORDINATE), int(_word(rng, STRETCH_AT + 1))) - 1
-    return _word(rng, WEIGHTS_AT + last * TILE + _cursor(rng, POINT)) if last >= 0 else 1.0
+    return _word(rng, WEIGHTS_AT + last * TILE + _cursor(rng, POINT) + point) if last >= 0 else 1.0
 
 
 def _kept_cursors(builder: Any, state: Any) -> Any:
@@ -324,17 +328,40 @@ next_exponentials, take_exponential = _buffer(_EXPONENTIAL, EXPONENTIALS_AT, ref
 
 
 @inline
-def take_coordinate(rng: Any) -> float:
-    """Next coordinate u of the point: u itself if u < 1/2, else u - 1."""
+def next_column(rng: Any) -> int:
+    """Number of the next coordinate, whose column is made by then; -1 beyond the last that there is."""
     k = _cursor(rng, COORDINATE)
     _set_cursor(rng, COORDINATE, k + 1)
     if k >= _cursor(rng, FILLED):
         if k >= DIMENSIONS:
-            u = take_uniform(rng)
-            return u if u < 0.5 else u - 1.0
+            return -1
         refill_column(_state(rng), k)
         _set_cursor(rng, FILLED, k + 1)
-    value: float = _word(rng, COLUMNS_AT + k * TILE + _cursor(rng, POINT))
+    return int(k)
+
+
+@inline
+def in_column(rng: Any, k: int) -> Any:
+    """Pointer to coordinate k of the point at hand, a signed tail probability; those of the points after it follow."""
+    return _state_from(rng, COLUMNS_AT + k * TILE + _cursor(rng, POINT))
+
+
+@inline
+def in_normal_column(rng: Any, k: int) -> Any:
+    """The same of normals; a column of them is made all at once, in SIMD lanes, when the first is asked for."""
+    if _word(rng, MADE_AT + k) == 0.0:
+        make_normal_column(_state(rng), k)
+    return _state_from(rng, NORMAL_COLUMNS_AT + k * TILE + _cursor(rng, POINT))
+
+
+@inline
+def take_coordinate(rng: Any) -> float:
+    """Next coordinate u of the point: u itself if u < 1/2, else u - 1."""
+    k = next_column(rng)
+    if k < 0:
+        u = take_uniform(rng)
+        return u if u < 0.5 else u - 1.0
+    value: float = in_column(rng, k)[0]
     return value
 
 
@@ -447,20 +474,21 @@ def by_kind(function: Callable[..., Any], inverse: Callable[..., Any]) -> Callab
     return lambda rng: inverse if rng.kind == "rqmc" else function
 
 
-def _random_coordinate(rng: Any) -> float:
-    t = take_coordinate(rng)
+@inline
+def uniform_of(t: float) -> float:
+    """The coordinate u itself, in (0, 1), of its signed tail probability."""
     return t if t > 0.0 else min(1.0 + t, _BELOW_ONE)
 
 
+def _random_coordinate(rng: Any) -> float:
+    return uniform_of(take_coordinate(rng))
+
+
 def _normal_by_inversion(rng: Any) -> float:
-    """The normals of a column are made all at once, in SIMD lanes, when the first is asked for."""
-    k = _cursor(rng, COORDINATE)
-    t = take_coordinate(rng)
-    if k >= DIMENSIONS:
-        return normal_quantile(t)
-    if _word(rng, MADE_AT + k) == 0.0:
-        make_normal_column(_state(rng), k)
-    value: float = _word(rng, NORMAL_COLUMNS_AT + k * TILE + _cursor(rng, POINT))
+    k = next_column(rng)
+    if k < 0:
+        return take_normal(rng)
+    value: float = in_normal_column(rng, k)[0]
     return value
 
 
