@@ -35,7 +35,7 @@ from .autodiff.active import TopCompiler
 from .autodiff.callgraph import reachable
 from .autodiff.masks import everywhere
 from .autodiff.number import Source
-from .kernels import TILE, UNWRITTEN, Recipe
+from .kernels import DRAWN_TOGETHER, TILE, UNWRITTEN, Recipe
 from .placing import place
 from .streams import VARIATES, stream
 from .streams.quantiles.elementary import exponential_quantile
@@ -48,6 +48,8 @@ from .streams.variates.gammas import (
     gamma_squeeze,
     log_gamma_variate,
 )
+
+assert tiles.DRAWS == DRAWN_TOGETHER  # blocks begin at multiples of it
 
 #: What every stream offers, and variates made of these by arithmetic alone.
 BASIC = ("random", "standard_normal", "standard_exponential")

@@ -38,9 +38,8 @@ def tile_pass(form: tiles.TileForm, recipe: Recipe, order: int) -> Any:
 
 def score_pass(recipe: Recipe) -> Any:
     """The same of a score written by hand, for all draws; ``None`` where it does not work on several at once."""
-    kinds = tuple(map(_abi.kind_of, recipe.kinds))
-    form = None if recipe.prepare else tiles.plain_form(recipe.score, scalar=recipe.scalar, kinds=kinds)
-    if form is None or form.diverges:
+    form = _for_all(tiles.plain_form, recipe.score, recipe)
+    if form is None:
         return None
     tile, parameters, wrt, score = tiles.DRAWS, recipe.parameters, recipe.wrt, form.function
     private, offset, aligned = _abi.private_copy(parameters), _abi.offset, tiles.aligned
@@ -63,11 +62,18 @@ def score_pass(recipe: Recipe) -> Any:
     return _jit.inner(tiled)
 
 
+def _for_all(compiled: Any, function: Any, recipe: Recipe) -> tiles.TileForm | None:
+    """How a function does all draws by tiles; ``None`` if it cannot, or takes what ``prepare`` makes."""
+    if recipe.prepare:
+        return None
+    form: tiles.TileForm | None = compiled(function, scalar=recipe.scalar, kinds=tuple(map(_abi.kind_of, recipe.kinds)))
+    return None if form is None or form.diverges else form
+
+
 def density_pass(recipe: Recipe) -> Any:
     """The same of a density without derivatives."""
-    kinds = tuple(map(_abi.kind_of, recipe.kinds))
-    form = None if recipe.prepare else tiles.density_form(recipe.logpdf, scalar=recipe.scalar, kinds=kinds)
-    if form is None or form.diverges:
+    form = _for_all(tiles.density_form, recipe.logpdf, recipe)
+    if form is None:
         return None
     tile, density, offset, store = tiles.DRAWS, form.function, _abi.offset, tiles.store_numbers
     private, read, room = _abi.private_copy(recipe.parameters), tile_reader(recipe, tile), room_for(recipe, tile)

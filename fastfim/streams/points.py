@@ -33,7 +33,7 @@ from numba import carray, types
 from .._jit import as_int64, as_uint64, stack_array
 from .bits import reverse_bits
 from .directions import DIGITS
-from .quantiles.elementary import fill_normals
+from .quantiles.elementary import fill_normal_quantiles
 from .states import (
     COLUMNS_AT,
     DIRECTIONS_AT,
@@ -174,7 +174,7 @@ def make_normal_column(pointer: Any, k: int) -> None:
     """Make the normals of column k of the state at ``pointer``."""
     state = carray(pointer, (POINT_WORDS,))
     column = state[COLUMNS_AT + TILE * k : COLUMNS_AT + TILE * (k + 1)]
-    fill_normals(column, state[NORMAL_COLUMNS_AT + TILE * k : NORMAL_COLUMNS_AT + TILE * (k + 1)])
+    fill_normal_quantiles(column, state[NORMAL_COLUMNS_AT + TILE * k : NORMAL_COLUMNS_AT + TILE * (k + 1)])
     state[MADE_AT + k] = 1.0
 
 

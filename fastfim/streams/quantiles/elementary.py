@@ -109,7 +109,7 @@ def _scaled_quantile(y: float) -> float:
 
 
 @inline
-def fill_normals(tails: Any, out: Any) -> None:
+def fill_normal_quantiles(tails: Any, out: Any) -> None:
     """`normal_quantile` of each of ``tails``."""
     for j in range(len(tails)):
         tail = abs(tails[j])
