@@ -4,9 +4,10 @@
 ``Rows(draws)`` holds intrinsics that see a float64 vector ``rows`` as rows of ``draws`` numbers, each known by the
 place of its first::
 
-    adjoint, some = of.read(rows, place)        # and whether it is not 0
-    of.add(rows, operand, weight, adjoint)      # row += weight * adjoint, where the adjoint is not 0
-    of.combine(...)                             # rows += matrix @ rows
+    adjoint, some, all = of.read(rows, place)       # and whether some, or all, of it is not 0
+    of.add(rows, operand, weight, adjoint)          # row += weight * adjoint, where the adjoint is not 0
+    of.add_all(rows, operand, weight, adjoint)      # everywhere
+    of.combine(...)                                 # rows += matrix @ rows
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ class Rows:
 
     def __init__(self, draws: int) -> None:
         self.draws = draws
-        self.read, self.add, self.add_row = self._read(), self._add(), self._add_row()
+        self.read, self.add_row = self._read(), self._add_row()
+        self.add, self.add_all = self._add(_where_some), self._add(_everywhere)
         self.combine, self.combine_several = self._combine(1), self._combine(TOGETHER)
         self.put_out, self.zero = self._put_out(), self._zero()
 
@@ -58,33 +60,34 @@ class Rows:
 
         @intrinsic
         def read_row(typing_context: Any, rows: Any, place: Any) -> Any:
-            """A row, and whether it holds anything but 0."""
+            """A row, whether it holds anything but 0, and whether it holds no 0."""
 
             def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
                 e = Emitter(context, builder)
                 at = row(builder, _data(context, builder, sig.args[0], args[0]), args[1], draws)
                 found = Value(e, builder.load(at, align=8))
-                some = found != 0.0
+                some = every = (found != 0.0).ir
                 if draws > 1:
-                    bits = builder.bitcast(some.ir, ir.IntType(draws))
-                    some = Value(e, builder.icmp_unsigned("!=", bits, bits.type(0)))
-                return context.make_tuple(builder, sig.return_type, [found.ir, some.ir])
+                    bits = builder.bitcast(some, ir.IntType(draws))
+                    some = builder.icmp_unsigned("!=", bits, bits.type(0))
+                    every = builder.icmp_unsigned("==", bits, bits.type(-1))
+                return context.make_tuple(builder, sig.return_type, [found.ir, some, every])
 
-            return types.Tuple((Lanes(draws), types.boolean))(rows, place), generate
+            return types.Tuple((Lanes(draws), types.boolean, types.boolean))(rows, place), generate
 
         return read_row
 
-    def _add(self) -> Any:
+    def _add(self, add_product: Any) -> Any:
         draws = self.draws
 
         @intrinsic
         def add(typing_context: Any, rows: Any, place: Any, weight: Any, adjoint: Any) -> Any:
-            """Add the multiple of an adjoint to a row, but for draws whose adjoint is 0."""
+            """Add the multiple of an adjoint to a row."""
 
             def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
                 e = Emitter(context, builder)
                 at = row(builder, _data(context, builder, sig.args[0], args[0]), args[1], draws)
-                _add_product(e, at, Value(e, args[2]), Value(e, args[3]))
+                add_product(e, at, Value(e, args[2]), Value(e, args[3]))
                 return context.get_dummy_value()
 
             return types.none(rows, types.intp, types.float64, adjoint), generate
@@ -101,7 +104,7 @@ class Rows:
             def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
                 e, data = Emitter(context, builder), _data(context, builder, sig.args[0], args[0])
                 at, weights = (row(builder, data, place, draws) for place in args[1:3])
-                _add_product(e, at, Value(e, builder.load(weights, align=8)), Value(e, args[3]))
+                _where_some(e, at, Value(e, builder.load(weights, align=8)), Value(e, args[3]))
                 return context.get_dummy_value()
 
             return types.none(rows, types.intp, types.intp, adjoint), generate
@@ -189,8 +192,13 @@ def rows_of(draws: int) -> Rows:
     return Rows(draws)
 
 
-def _add_product(e: Emitter, at: Any, weight: Value, adjoint: Value) -> None:
-    """``*at += weight * adjoint``, but where the adjoint is 0: an infinite weight of what was not chosen counts not."""
+def _everywhere(e: Emitter, at: Any, weight: Value, adjoint: Value) -> None:
+    """``*at += weight * adjoint``."""
+    e.builder.store((Value(e, e.builder.load(at, align=8)) + adjoint * weight).ir, at, align=8)
+
+
+def _where_some(e: Emitter, at: Any, weight: Value, adjoint: Value) -> None:
+    """The same, but where the adjoint is 0: an infinite weight of what was not chosen counts not."""
     before = Value(e, e.builder.load(at, align=8))
     after = before + adjoint * weight
     if adjoint.width > 1:

@@ -27,7 +27,7 @@ def sweeper(draws: int) -> Any:
     whose adjoints are 0 is passed over: an infinite weight in a branch that was not taken must not spoil it.
     """
     of, read_product = rows_of(draws), product_reader(draws)
-    read, add, add_row = of.read, of.add, of.add_row
+    read, add, add_all, add_row = of.read, of.add, of.add_all, of.add_row
 
     @_jit.external(types.void(_VECTOR, _VECTOR, types.intp, types.intp), suffix=f"_{draws}")
     def sweep(notes: Any, rows: Any, high: Any, low: Any) -> None:
@@ -38,10 +38,13 @@ def sweeper(draws: int) -> Any:
             if count < 0:
                 end = read_product(notes, rows, end)
                 continue
-            adjoint, some = read(rows, own)
+            adjoint, some, every = read(rows, own)
             if count < WIDE:
                 start = end - 2 - 2 * count
-                if some:
+                if every:
+                    for k in range(start, end - 2, 2):
+                        add_all(rows, places[np.uint64(k)], notes[np.uint64(k + 1)], adjoint)
+                elif some:
                     for k in range(start, end - 2, 2):
                         add(rows, places[np.uint64(k)], notes[np.uint64(k + 1)], adjoint)
             else:
