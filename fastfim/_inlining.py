@@ -1,13 +1,16 @@
-"""Compile functions that only exist inside their callers: no optimization and no machine code of their own.
+"""Compile functions without machine code of their own, or not yet.
 
-Numba optimizes each function it compiles, makes machine code of it, and links its LLVM code into every caller, where it
-is optimized once more.  For a function that is inlined wherever it is called, all but the last is in vain; a density
-with a Cholesky factor calls some fifty of them, and compiles a third faster without::
+Some only exist inside their callers. Numba optimizes each function it compiles, makes machine code of it, and links its
+LLVM code into every caller, where it is optimized once more.  For a function that is inlined wherever it is called, all
+but the last is in vain; a density with a Cholesky factor calls some fifty of them, and compiles a third faster so::
 
     square = njit(pipeline_class=InlinedCompiler, no_cpython_wrapper=True, no_cfunc_wrapper=True)(lambda x: x * x)
 
 The code is that of the last optimization either way.  What else goes with machine code is kept: the cell through which
 compiled code finds its Python environment (to print, say) is made, and callers share it.
+
+Others go to the store, which makes machine code of them by itself: `EntryCompiler` optimizes them and all that they
+call, and leaves machine code until somebody asks for an address in this process.
 """
 
 from __future__ import annotations
@@ -63,32 +66,77 @@ class InlinedLibrary(JITCodeLibrary):  # type: ignore[misc]
         self._finalize_specific()
 
 
-@register_pass(mutates_CFG=False, analysis_only=False)
-class ChooseInlinedLibrary(FunctionPass):  # type: ignore[misc]
-    """Put the code that lowering will make into an `InlinedLibrary`."""
+class EntryLibrary(InlinedLibrary):
+    """Optimized code of a function and all that it calls; machine code once its address is asked for."""
 
-    _name = "choose_inlined_library"
+    def _optimize_final_module(self) -> None:
+        JITCodeLibrary._optimize_final_module(self)
+
+    def _finalize_final_module(self) -> None:
+        self._finalize_dynamic_globals()
+        self._verify_declare_only_symbols()
+        self._define_environments()
+        self._finalized = True
+
+    def get_pointer_to_function(self, name: str) -> int:
+        """Address of one of its functions, null for others (wrappers that Numba looks for in vain)."""
+        self._ensure_finalized()
+        if name not in self._exported:
+            return 0
+        if not self._codegen._engine.is_symbol_defined(name):
+            JITCodeLibrary._finalize_final_module(self)
+        return int(JITCodeLibrary.get_pointer_to_function(self, name))
+
+
+class _ChooseLibrary(FunctionPass):  # type: ignore[misc]
+    """Make the library of the code that lowering will make, which takes one if it is there."""
+
+    library: type[JITCodeLibrary]
 
     def __init__(self) -> None:
         FunctionPass.__init__(self)
 
     def run_pass(self, state: Any) -> bool:
-        """Make the library, which lowering takes if there is one."""
-        state.library = InlinedLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        """Make it."""
+        state.library = self.library(state.targetctx.codegen(), state.func_id.func_qualname)
         return False
 
 
-def inlined(manager: Any) -> Any:
-    """Let a pipeline of passes compile functions for their callers only."""
-    manager.add_pass_after(ChooseInlinedLibrary, ReconstructSSA)
+@register_pass(mutates_CFG=False, analysis_only=False)
+class ChooseInlinedLibrary(_ChooseLibrary):
+    """Code for callers only."""
+
+    _name = "choose_inlined_library"
+    library = InlinedLibrary
+
+
+@register_pass(mutates_CFG=False, analysis_only=False)
+class ChooseEntryLibrary(_ChooseLibrary):
+    """Code for the store."""
+
+    _name = "choose_entry_library"
+    library = EntryLibrary
+
+
+def inlined(manager: Any, library: Any = ChooseInlinedLibrary) -> Any:
+    """Let a pipeline of passes compile functions for their callers only, or for another kind of ``library``."""
+    manager.add_pass_after(library, ReconstructSSA)
     return manager
 
 
 class InlinedCompiler(CompilerBase):  # type: ignore[misc]
     """Numba's compiler, for functions that are inlined into all their callers."""
 
+    library: type[_ChooseLibrary] = ChooseInlinedLibrary
+
     def define_pipelines(self) -> list[Any]:
         """The usual passes, and ours."""
-        manager = inlined(DefaultPassBuilder.define_nopython_pipeline(self.state))
+        manager = inlined(DefaultPassBuilder.define_nopython_pipeline(self.state), self.library)
         manager.finalize()
         return [manager]
+
+
+class EntryCompiler(InlinedCompiler):
+    """The same, for functions that the store keeps."""
+
+    library = ChooseEntryLibrary

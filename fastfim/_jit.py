@@ -12,8 +12,11 @@ arithmetic has to wait for the other factor, which may be infinite.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import llvmlite.binding
@@ -27,7 +30,24 @@ from numba.np.arrayobj import make_array, populate_array
 
 from . import store
 from ._arrays import empty
-from ._inlining import InlinedCompiler
+from ._inlining import EntryCompiler, InlinedCompiler
+
+
+def _import_array_functions() -> None:
+    """Import Numba's functions of arrays, but not the whole of ``scipy.linalg``, half of what Numba takes to start.
+
+    It imports that to see whether there is a BLAS, and where one is called looks again.
+    """
+    linalg: Any = import_module("numba.np.linalg")
+    look, linalg.ensure_blas = linalg.ensure_blas, lambda: None
+    try:
+        arraymath: Any = import_module("numba.np.arraymath")
+    finally:
+        linalg.ensure_blas = look
+    arraymath.ensure_blas = look
+
+
+_import_array_functions()
 
 STRICT = frozenset({"contract", "nsz"})
 SUMMING = STRICT | {"reassoc"}
@@ -77,9 +97,27 @@ def apart_summing(function: Any) -> Any:
     return apart(function, SUMMING)
 
 
-def native(signature: Any, function: Any) -> Any:
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """Put off Python's garbage collector, which looks through all that a compiler has made for what it still needs.
+
+    It takes 6 % of a compilation.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@without_collector()
+def native(signature: Any, function: Any, flags: frozenset[str] = STRICT) -> store.Compiled:
     """Compile ``function`` for one signature, as an entry by address: without a wrapper for the interpreter."""
-    return njit(signature, nogil=True, **ARITHMETIC, **NO_WRAPPERS)(function)
+    options = {**ARITHMETIC, "fastmath": set(flags), **NO_WRAPPERS, "pipeline_class": EntryCompiler}
+    (result,) = njit(signature, nogil=True, **options)(function).overloads.values()
+    return store.Compiled(result.library, result.fndesc.llvm_func_name, result)
 
 
 def standalone(function: Any) -> Any:
@@ -179,9 +217,7 @@ def external(signature: Any, *, flags: frozenset[str] = STRICT, suffix: str = ""
         name = f"{function.__module__}.{function.__name__}{suffix}"
 
         def compiled() -> store.Compiled:
-            options = {**ARITHMETIC, "fastmath": set(flags), **NO_WRAPPERS}
-            (result,) = njit(signature, nogil=True, **options)(function).overloads.values()
-            return store.Compiled(result.library, result.fndesc.llvm_func_name, result)
+            return native(signature, function, flags)
 
         @cache
         def linked() -> store.Code:

@@ -19,6 +19,7 @@ from .store import Compiled
 from .summing import sum_pass
 
 
+@_jit.without_collector()
 def native(build: Callable[[], Any], logpdf: Any, of: str = "theta", others: Iterable[Any] = ()) -> Compiled:
     """Compile the block that ``build`` makes around ``logpdf`` (and others), differentiated with respect to ``of``.
 
@@ -28,14 +29,12 @@ def native(build: Callable[[], Any], logpdf: Any, of: str = "theta", others: Ite
         On the user's own file and line.
     """
     try:
-        dispatcher = _jit.native(_abi.SIGNATURE, build())
+        return _jit.native(_abi.SIGNATURE, build())
     except Exception as error:
         reason = autodiff.explain(error, logpdf, of, others)
         place = f"{reason.file}:{reason.line}: " if reason.file else ""
         # the compiler's own account runs to hundreds of lines, and says no more
         raise LikelihoodError(f"{place}{reason}", reason.file, reason.line) from None
-    result = next(iter(dispatcher.overloads.values()))
-    return Compiled(result.library, result.fndesc.llvm_func_name, result)
 
 
 def blocks(recipe: Recipe) -> Callable[..., int]:

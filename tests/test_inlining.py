@@ -1,8 +1,12 @@
-"""Functions that only exist inside their callers."""
+"""Functions that only exist inside their callers, or have no machine code until it is asked for."""
+
+import ctypes
+import subprocess
+import sys
 
 import numpy as np
 import pytest
-from numba import njit, typeof
+from numba import njit, typeof, types
 
 from fastfim import _jit
 
@@ -42,3 +46,30 @@ def test_no_machine_code_of_their_own():
     engine = compiled.library.codegen._engine
     assert not engine.is_symbol_defined(compiled.fndesc.mangled_name)
     assert engine.is_symbol_defined(outer.overloads[typeof(3.0),].fndesc.mangled_name)
+
+
+def test_machine_code_once_it_is_asked_for():
+    signature = types.int64(types.CPointer(types.float64))
+    compiled = _jit.native(signature, lambda x: np.int64(x[0]) + reports(2))
+    engine = compiled.library.codegen._engine
+    assert not engine.is_symbol_defined(compiled.entry)
+    out, number = ctypes.c_int64(), (ctypes.c_double * 1)(5.0)
+    native = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 3)(compiled.code().address)
+    assert native(ctypes.byref(out), ctypes.byref(ctypes.c_void_p()), number) == 0
+    assert out.value == 5 + 6
+    assert engine.is_symbol_defined(compiled.entry)
+
+
+def test_compiling_does_not_import_linear_algebra():
+    """Numba imports all of it to see whether it is there; it still is where it is needed."""
+    source = """
+import sys
+import numpy as np
+from numba import njit
+import fastfim._jit
+assert njit(lambda x: x + 1)(1) == 2
+assert "scipy.linalg" not in sys.modules
+assert njit(lambda a: np.linalg.det(a) + np.dot(a, a)[0, 0])(2 * np.eye(2)) == 8.0
+assert "scipy.linalg" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", source], check=True)
