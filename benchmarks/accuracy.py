@@ -13,7 +13,7 @@ import warnings
 import numpy as np
 
 import fastfim
-from fastfim import stopping
+from fastfim.estimation import stopping
 
 from .models import MODELS
 from .peers import RATES

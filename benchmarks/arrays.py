@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 import fastfim
-from fastfim.kernels import Block, Job, run_block
+from fastfim.kernels.block import Block, Job, run_block
 
 from .many_parameters import normals
 from .throughput import best_seconds

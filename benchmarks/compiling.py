@@ -9,7 +9,7 @@ import sys
 import time
 
 import fastfim
-from fastfim.kernels import recipe_of
+from fastfim.kernels.block import recipe_of
 from fastfim.store import linking
 
 from . import many_parameters, prepared
@@ -51,7 +51,7 @@ MODELS |= {
 
 def compile_here(name, order):
     """Processor time of a compilation in this process."""
-    from fastfim import assembly  # imports Numba, which is not counted
+    from fastfim.kernels import assembly  # imports Numba, which is not counted
 
     make, *details = MODELS[name]
     recipe = recipe_of(make(*details), order, "mc")

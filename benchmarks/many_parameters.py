@@ -7,9 +7,10 @@ import numpy as np
 from numba import carray, njit
 
 import fastfim
-from fastfim import _abi, autodiff, calls
-from fastfim.kernels import TILE, Layout, recipe_of
-from fastfim.passes import derivative_pass
+from fastfim import _abi, autodiff
+from fastfim.kernels import calls
+from fastfim.kernels.block import TILE, Layout, recipe_of
+from fastfim.kernels.passes import derivative_pass
 from fastfim.streams import aligned_empty
 
 from . import many_parameters_jax

@@ -10,7 +10,7 @@ import numpy as np
 
 import fastfim
 from fastfim import Likelihood
-from fastfim.kernels import Block, Job, run_block
+from fastfim.kernels.block import Block, Job, run_block
 
 from .throughput import best_seconds
 

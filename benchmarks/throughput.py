@@ -7,7 +7,7 @@ import sys
 import time
 
 import fastfim
-from fastfim.kernels import Block, Job, run_block
+from fastfim.kernels.block import Block, Job, run_block
 
 from .workloads import SCORES_ALONE, WORKLOADS, bound
 
@@ -70,8 +70,8 @@ import numpy as np
 from numba import njit
 from scipy.linalg.blas import dsyrk
 from fastfim._abi import address
-from fastfim.kernels import Layout
-from fastfim.products import add_products
+from fastfim.kernels.block import Layout
+from fastfim.kernels.products import add_products
 
 @njit
 def own(scores, out):

@@ -2,8 +2,7 @@
 
 from . import testing
 from .catalogue import catalogue
-from .check import Report, check
-from .engine import estimate
+from .engine.estimate import estimate
 from .errors import (
     CheckpointError,
     ConvergenceWarning,
@@ -14,13 +13,14 @@ from .errors import (
     ParameterError,
     RegularityWarning,
 )
-from .from_scores import from_scores
 from .likelihood import Likelihood, interval, positive, real, unit_interval
-from .observed import Observed, observed
-from .quantity import Quantity
-from .result import Check, FisherEstimate, Round, load
-from .verify import Verification, verify
-from .views import View, Views, views
+from .result.fisher_estimate import Check, FisherEstimate, Round, load
+from .result.quantity import Quantity
+from .trust.check import Report, check
+from .trust.from_scores import from_scores
+from .trust.observed import Observed, observed
+from .trust.verify import Verification, verify
+from .trust.views import View, Views, views
 
 __version__ = "0.1.0"
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .verify import verify
+from .trust.verify import verify
 
 __all__ = ["assert_fim"]
 

@@ -29,14 +29,14 @@ from scalar_models import SCALAR_MODELS
 from scipy import stats
 from vector_models import VECTOR_MODELS
 
-from fastfim import estimators, stopping
 from fastfim.catalogue import catalogue
-from fastfim.choice import Plan, plan_for
-from fastfim.estimators import ESTIMATORS, Sums
-from fastfim.judging import Look, judge
-from fastfim.kernels import Block, Job, run_streams
-from fastfim.options import Options
-from fastfim.tails import INFINITE_VARIANCE
+from fastfim.engine.choice import Plan, plan_for
+from fastfim.engine.judging import Look, judge
+from fastfim.engine.options import Options
+from fastfim.estimation import estimators, stopping
+from fastfim.estimation.estimators import ESTIMATORS, Sums
+from fastfim.estimation.tails import INFINITE_VARIANCE
+from fastfim.kernels.block import Block, Job, run_streams
 
 LIKELIHOODS = {**catalogue, **SCALAR_MODELS, **VECTOR_MODELS}
 TABLE = CASES | MODEL_CASES

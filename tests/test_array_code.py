@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.arrays import MODELS, jobs
-from fastfim.kernels import Block, chunks_of
+from fastfim.kernels.block import Block, chunks_of
 
 FEW = [name for name, (*_, p, _, _) in MODELS.items() if p < 10]  # for Hessians, which compile long
 

@@ -6,7 +6,9 @@ from scipy.special import polygamma
 from scipy.stats import kstest
 
 import fastfim
-from fastfim import batch, engine, estimate
+from fastfim import estimate
+from fastfim.engine import batch
+from fastfim.engine import estimate as engine
 
 
 def gamma_fim(a, scale):

@@ -16,7 +16,7 @@ import fastfim
 from fastfim.catalogue import Catalogue, catalogue
 from fastfim.catalogue.registry import constant_names
 from fastfim.errors import OptionError
-from fastfim.kernels import Block, Job, chunks_of
+from fastfim.kernels.block import Block, Job, chunks_of
 
 UNIVARIATE = CONTINUOUS | DISCRETE
 SEEDS = range(20)

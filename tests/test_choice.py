@@ -9,12 +9,12 @@ from oracles import CASES
 
 import fastfim
 from fastfim import Likelihood, RegularityWarning, estimate, positive, real
-from fastfim.choice import plan_for
-from fastfim.heldout import HeldOut
-from fastfim.kernels import Job
-from fastfim.options import Options
-from fastfim.pilot import Pilot, draw_pilot
-from fastfim.smoothness import look
+from fastfim.engine.choice import plan_for
+from fastfim.engine.heldout import HeldOut
+from fastfim.engine.options import Options
+from fastfim.engine.pilot import Pilot, draw_pilot
+from fastfim.engine.smoothness import look
+from fastfim.kernels.block import Job
 
 # ---------------------------------------------------------------- models with kinks
 

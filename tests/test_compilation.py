@@ -6,8 +6,9 @@ import numba.core.event
 import numpy as np
 import pytest
 
-from fastfim import Likelihood, kernels
-from fastfim.kernels import Block, Job, compile_for, run_block
+from fastfim import Likelihood
+from fastfim.kernels import block as kernels
+from fastfim.kernels.block import Block, Job, compile_for, run_block
 
 
 def centred(x, theta):

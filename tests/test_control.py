@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from oracles import CASES
 
-from fastfim import Likelihood, control, estimate, positive, real
-from fastfim.choice import plan_for
-from fastfim.control import ControlVariates, fit
-from fastfim.estimators import Sums, replicates
-from fastfim.kernels import Job
-from fastfim.options import Options
-from fastfim.pilot import Pilot, pilot_draws
+from fastfim import Likelihood, estimate, positive, real
+from fastfim.engine import control
+from fastfim.engine.choice import plan_for
+from fastfim.engine.control import ControlVariates, fit
+from fastfim.engine.options import Options
+from fastfim.engine.pilot import Pilot, pilot_draws
+from fastfim.estimation.estimators import Sums, replicates
+from fastfim.kernels.block import Job
 
 
 def draws_of(rng, n, p):

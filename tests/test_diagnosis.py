@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from fastfim import Likelihood, LikelihoodError, NonFiniteError, estimate
-from fastfim.diagnosis import check_by_hand, raise_for
-from fastfim.kernels import Block, Job, chunks_of, run_block
+from fastfim.kernels.block import Block, Job, chunks_of, run_block
+from fastfim.kernels.diagnosis import check_by_hand, raise_for
 
 BLOCK = Block(2, 5, 2000)
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from oracles import CASES
 
-from fastfim import Likelihood, drawing, real
+from fastfim import Likelihood, real
 from fastfim.catalogue import catalogue
-from fastfim.kernels import Block, Job, chunks_of, recipe_of
+from fastfim.kernels import drawing
+from fastfim.kernels.block import Block, Job, chunks_of, recipe_of
 from fastfim.streams import VARIATES, initial_state
 from fastfim.streams.lanes import fill_exponentials, fill_normals, fill_uniforms
 from fastfim.streams.states import BUFFER, GENERATOR_WORDS

@@ -20,8 +20,8 @@ from fastfim import (
     ParameterError,
     RegularityWarning,
     estimate,
-    stopping,
 )
+from fastfim.estimation import stopping
 
 # ---------------------------------------------------------------- right
 

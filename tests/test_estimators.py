@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from fastfim.estimators import ROUNDING_FLOOR, Sums, replicates, scale, standard_error
+from fastfim.estimation.estimators import ROUNDING_FLOOR, Sums, replicates, scale, standard_error
 
 #: Those that need no pilot.
 ESTIMATORS = ("score", "covariance", "hessian")

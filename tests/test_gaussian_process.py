@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fastfim import Likelihood, positive
-from fastfim.kernels import Block, Job, chunks_of
+from fastfim.kernels.block import Block, Job, chunks_of
 
 POINTS = 6
 

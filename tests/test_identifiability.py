@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from fastfim import estimate, identifiability
+from fastfim import estimate
+from fastfim.estimation import identifiability
 from fastfim.likelihood import Likelihood, positive, real
 
 STREAMS = 32

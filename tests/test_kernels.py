@@ -13,9 +13,10 @@ import pytest
 from naive import naive_score
 from oracles import CASES
 
-from fastfim import Likelihood, kernels, positive
+from fastfim import Likelihood, positive
 from fastfim.catalogue import catalogue
-from fastfim.kernels import Block, Chunk, Job, chunks_of, compile_for, derivatives_at, run_block
+from fastfim.kernels import block as kernels
+from fastfim.kernels.block import Block, Chunk, Job, chunks_of, compile_for, derivatives_at, run_block
 
 
 def job_of(likelihood, theta, args=(), order=1, seed=0):
@@ -371,7 +372,7 @@ def test_threads_compile_once(monkeypatch):
 FREED = """
 import numpy as np
 from fastfim import Likelihood
-from fastfim.kernels import Block, Job, run_block
+from fastfim.kernels.block import Block, Job, run_block
 
 
 def sample(rng, theta, x, n):

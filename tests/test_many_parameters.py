@@ -7,8 +7,9 @@ from math import exp, log
 import numpy as np
 import pytest
 
-from fastfim import Likelihood, estimate, passes, store, taping
-from fastfim.kernels import Block, Chunk, Job, _compiled, chunks_of, run_block
+from fastfim import Likelihood, estimate, store
+from fastfim.kernels import passes, taping
+from fastfim.kernels.block import Block, Chunk, Job, _compiled, chunks_of, run_block
 
 
 def decay(theta, t):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastfim.notation import brackets, html_table, text_table
+from fastfim.result.notation import brackets, html_table, text_table
 
 EXAMPLES = [
     (1.23456, 0.0067, "1.2346(67)"),

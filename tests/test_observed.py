@@ -6,7 +6,7 @@ from models import DISTRESS, LAUNCHES
 from scipy import stats
 
 from fastfim import NonFiniteError, OptionError, ParameterError, catalogue, observed
-from fastfim.misspecification import information_matrix_test
+from fastfim.trust.misspecification import information_matrix_test
 
 RNG = np.random.default_rng(7)
 SAMPLE = RNG.normal(3.0, 2.0, size=400)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.prepared import MODELS
-from fastfim.kernels import Block, Job, run_block
+from fastfim.kernels.block import Block, Job, run_block
 
 
 @pytest.mark.parametrize("name", list(MODELS))

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastfim import derived, regularity, spectrum
 from fastfim.errors import OptionError
-from fastfim.jackknife import jackknife
+from fastfim.estimation import regularity
+from fastfim.estimation.jackknife import jackknife
+from fastfim.result import derived, spectrum
 
 SEEDS, STREAMS = 1500, 32
 MARGIN = 4 * np.sqrt(0.95 * 0.05 / SEEDS)

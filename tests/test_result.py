@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from fastfim.errors import CheckpointError, OptionError
-from fastfim.result import Check, FisherEstimate, Round, load
+from fastfim.result.fisher_estimate import Check, FisherEstimate, Round, load
 
 
 def estimate(number=0, p=2, streams=8, **changes):
@@ -346,7 +346,7 @@ def test_a_missing_file_is_missing(tmp_path):
 
 
 def test_an_edited_record_is_refused(tmp_path):
-    from fastfim import files
+    from fastfim.result import files
 
     files.write(tmp_path / "file", {"fim": np.eye(2)}, {"content": "estimate", "stacked": False, "points": [{}]})
     with pytest.raises(CheckpointError, match="does not hold an estimate"):
@@ -354,7 +354,10 @@ def test_an_edited_record_is_refused(tmp_path):
 
 
 def test_scipy_special_is_not_imported_with_the_record():
-    code = "import sys, fastfim.result; sys.exit(any(m in sys.modules for m in ('scipy.special', 'scipy.stats')))"
+    code = (
+        "import sys, fastfim.result.fisher_estimate; "
+        "sys.exit(any(m in sys.modules for m in ('scipy.special', 'scipy.stats')))"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

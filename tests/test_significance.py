@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fastfim.significance import entrywise, holm, visible, zero_means
+from fastfim.estimation.significance import entrywise, holm, visible, zero_means
 
 STREAMS = 32
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fastfim.estimators import Sums
-from fastfim.soundness import information_equality, mean_score
+from fastfim.estimation.estimators import Sums
+from fastfim.estimation.soundness import information_equality, mean_score
 
 STREAMS, DRAWS = 32, 200
 

@@ -12,8 +12,8 @@ import pytest
 
 from fastfim import Likelihood, LikelihoodError, OptionError
 from fastfim.catalogue import catalogue
-from fastfim.spatial import along_draws
-from fastfim.spatial_passes import LANES
+from fastfim.kernels.spatial import along_draws
+from fastfim.kernels.spatial_passes import LANES
 
 
 def at(name, case, draws, order=1):

@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from fastfim.stopping import blocks, critical_value, least_rtol, met, projected_draws, rate, relative_error, rounds
+from fastfim.estimation.stopping import (
+    blocks,
+    critical_value,
+    least_rtol,
+    met,
+    projected_draws,
+    rate,
+    relative_error,
+    rounds,
+)
 
 
 @pytest.mark.parametrize("streams", [2, 3, 32, 1000])

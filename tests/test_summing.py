@@ -9,8 +9,8 @@ import pytest
 from numba import njit
 
 from fastfim import _abi
-from fastfim.kernels import MANY, TILE, Layout
-from fastfim.summing import sum_pass
+from fastfim.kernels.block import MANY, TILE, Layout
+from fastfim.kernels.summing import sum_pass
 
 
 @cache

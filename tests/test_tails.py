@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fastfim import RegularityWarning, estimate, tails
+from fastfim import RegularityWarning, estimate
+from fastfim.estimation import tails
 from fastfim.likelihood import Likelihood
 
 STREAMS = 32

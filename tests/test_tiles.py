@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from oracles import CASES
 
-from fastfim import Likelihood, _abi, calls, kernels, passes, positive
+from fastfim import Likelihood, _abi, positive
 from fastfim.autodiff import Dual, Theta, tiles
 from fastfim.catalogue import catalogue
-from fastfim.kernels import Block, Job, chunks_of, compile_for, run_block
+from fastfim.kernels import block as kernels
+from fastfim.kernels import calls, passes
+from fastfim.kernels.block import Block, Job, chunks_of, compile_for, run_block
 
 
 def form_of(likelihood, args=()):

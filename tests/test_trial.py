@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from numpy.random import normal as global_normal
 
-from fastfim import Likelihood, LikelihoodError, estimate, trial
+from fastfim import Likelihood, LikelihoodError, estimate
+from fastfim.engine import trial
 
 # ---------------------------------------------------------------- a sound model of draws of two
 
@@ -190,5 +191,5 @@ def test_a_slow_density_is_not_waited_for_and_tracing_goes_on():
 
 def test_the_trial_needs_no_compiler():
     """Machine code that was kept runs without Numba, whose import takes longer than a trial."""
-    program = "import sys, fastfim, fastfim.trial; sys.exit('numba' in sys.modules)"
+    program = "import sys, fastfim, fastfim.engine.trial; sys.exit('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -5,7 +5,7 @@ import pytest
 
 import fastfim
 from fastfim import Likelihood, OptionError, estimate
-from fastfim.kernels import Block, Job, chunks_of
+from fastfim.kernels.block import Block, Job, chunks_of
 
 WIDE = 70  # more than the lanes of one pass
 MIXTURE = (0.4, -1.0, 1.0, 1.5, 0.7)

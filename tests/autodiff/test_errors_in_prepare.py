@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fastfim import Likelihood, LikelihoodError
-from fastfim.kernels import compile_for
-from fastfim.passes import FORWARD_HESSIAN, FORWARD_PARAMETERS
+from fastfim.kernels.block import compile_for
+from fastfim.kernels.passes import FORWARD_HESSIAN, FORWARD_PARAMETERS
 
 from . import test_errors as errors
 

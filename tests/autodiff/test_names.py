@@ -21,7 +21,7 @@ from scipy.special import gammaln, logsumexp, zeta
 
 from fastfim import Likelihood
 from fastfim.autodiff import rules
-from fastfim.kernels import Block, Job, chunks_of
+from fastfim.kernels.block import Block, Job, chunks_of
 
 from .differentiate import differentiate
 
@@ -300,7 +300,7 @@ def test_rules_enter_when_scipy_special_is_loaded():
     """In a fresh process, where nobody else has loaded them."""
     source = """
 import sys, numpy as np, fastfim
-from fastfim.kernels import Block, Job, run_block
+from fastfim.kernels.block import Block, Job, run_block
 import scipy
 def sample(rng, theta):
     return rng.gamma(theta[0])

@@ -7,11 +7,11 @@ import pytest
 from scipy import stats
 
 from fastfim.catalogue import catalogue
-from fastfim.checking.cells import Cells, distribution, lay_out, normalization
-from fastfim.checking.differences import STEPS, extrapolate
-from fastfim.checking.integrals import integrate, tail
-from fastfim.checking.subject import Subject
-from fastfim.kernels import Job
+from fastfim.kernels.block import Job
+from fastfim.trust.checking.cells import Cells, distribution, lay_out, normalization
+from fastfim.trust.checking.differences import STEPS, extrapolate
+from fastfim.trust.checking.integrals import integrate, tail
+from fastfim.trust.checking.subject import Subject
 
 DENSITIES = [
     stats.norm(3.0, 0.1),

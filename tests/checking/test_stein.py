@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fastfim.checking.stein import Frame, joint, largest, stein_matrices
+from fastfim.trust.checking.stein import Frame, joint, largest, stein_matrices
 
 
 def quadric(x, y, scale):

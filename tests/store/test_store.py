@@ -173,7 +173,7 @@ def estimated(model):
 
 @pytest.fixture
 def compilations(monkeypatch):
-    from fastfim import assembly
+    from fastfim.kernels import assembly
 
     found, native = [], assembly.native
     monkeypatch.setattr(assembly, "native", lambda *args, **options: found.append(args) or native(*args, **options))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastfim
-from fastfim.kernels import Block, Job, run_block, run_streams
+from fastfim.kernels.block import Block, Job, run_block, run_streams
 from fastfim.streams import seeds, states
 
 ENTROPIES = [0, 1, 2**32 - 1, 2**32, 2**128 - 1, 2**128, 2**200 + 12345, (1, 2, 3), (1, 2**40, 3, 4, 5, 6)]

@@ -6,9 +6,9 @@ costs p times the function.  Reverse mode notes, operation by operation, by how 
     dz = w_1 dx_1 + w_2 dx_2,
 
 and afterwards reads these notes backwards.  With the adjoint of x, the derivative of the final result with respect to
-it, written x̄, the adjoints of the operands follow from that of the result: x̄_k += w_k z̄.  One pass gives the adjoints
-of all parameters.  In matrix terms the notes are a triangular matrix, and reading them backwards is a solve with its
-transpose.  Source: Griewank and Walther, *Evaluating Derivatives* (2008), chapters 3 and 4.
+it, written x̄, the adjoints of the operands follow from that of the result: x̄_k += w_k z̄.  One pass gives the
+adjoints of all parameters.  In matrix terms the notes are a triangular matrix, and reading them backwards is a solve
+with its transpose.  Source: Griewank and Walther, *Evaluating Derivatives* (2008), chapters 3 and 4.
 
 The notes are a *tape*, one for each evaluation, so that loops, branches and early returns need no treatment: what was
 executed was noted.  `taped` holds the numbers that write it, `sweep` reads it.  One tape may serve many draws at once

@@ -1,0 +1,86 @@
+"""Derivatives of a chunk by tiles: eight draws at once, as `fastfim.autodiff.tiles` compiles a density or a score."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import _abi, _jit, autodiff
+from .._arrays import keep
+from ..autodiff import tiles
+from .block import UNWRITTEN, Recipe
+from .placing import room_for, tile_reader
+
+
+def tile_pass(form: tiles.TileForm, recipe: Recipe, order: int) -> Any:
+    """Compiled ``f(theta, constants, draws, results, chunk, m)``: how many of m draws it has done from the first.
+
+    All, or those before the first tile that diverged. Tiles are whole: the room behind the last draw belongs to nobody.
+    """
+    tile, p, offset = tiles.DRAWS, recipe.p, _abi.offset
+    seeds = autodiff.seeds(recipe.parameters, p, order, recipe.selected, tile)
+    read, attempt, store = tile_reader(recipe, tile), tiles.attempt(form), tiles.store_tile
+    room = room_for(recipe, tile)
+
+    def tiled(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+        active = seeds(theta, 0)
+        memory = room(tile * (draws.shape[1] + 1))
+        done = 0
+        while done < m:
+            ran, d = attempt(read(draws, done, memory), active, constants)
+            if not ran:
+                return done
+            store(d, offset(results, done), offset(results, chunk + done), chunk)
+            done += tile
+        return done
+
+    return _jit.inner(tiled)
+
+
+def score_pass(recipe: Recipe) -> Any:
+    """The same of a score written by hand, for all draws; ``None`` where it does not work on several at once."""
+    form = _for_all(tiles.plain_form, recipe.score, recipe)
+    if form is None:
+        return None
+    tile, parameters, wrt, score = tiles.DRAWS, recipe.parameters, recipe.wrt, form.function
+    private, offset, aligned = _abi.private_copy(parameters), _abi.offset, tiles.aligned
+    read, vector_tile = tile_reader(recipe, tile), tiles.vector_tile
+    number_tile, store = tiles.number_tile, tiles.store_numbers
+    room, out_room = room_for(recipe, tile), _jit.memory(tile * (parameters + 1))
+
+    def tiled(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+        point = private(theta)
+        memory, out_memory = room(tile * (draws.shape[1] + 1)), out_room(tile * (parameters + 1))
+        out_at = aligned(out_memory)
+        bits, scores = _jit.as_int64(out_memory), offset(results, chunk)
+        bits[:] = UNWRITTEN  # once: draws that take the same way leave the same out
+        for i in range(0, m, tile):
+            score(read(draws, i, memory), point, vector_tile(out_at, parameters), *constants)
+            for j in range(len(wrt)):
+                store(number_tile(offset(out_at, tile * wrt[j])), offset(scores, chunk * j + i))
+        keep(out_memory)
+
+    return _jit.inner(tiled)
+
+
+def _for_all(compiled: Any, function: Any, recipe: Recipe) -> tiles.TileForm | None:
+    """How a function does all draws by tiles; ``None`` if it cannot, or takes what ``prepare`` makes."""
+    if recipe.prepare:
+        return None
+    form: tiles.TileForm | None = compiled(function, scalar=recipe.scalar, kinds=tuple(map(_abi.kind_of, recipe.kinds)))
+    return None if form is None or form.diverges else form
+
+
+def density_pass(recipe: Recipe) -> Any:
+    """The same of a density without derivatives."""
+    form = _for_all(tiles.density_form, recipe.logpdf, recipe)
+    if form is None:
+        return None
+    tile, density, offset, store = tiles.DRAWS, form.function, _abi.offset, tiles.store_numbers
+    private, read, room = _abi.private_copy(recipe.parameters), tile_reader(recipe, tile), room_for(recipe, tile)
+
+    def tiled(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+        point, memory = private(theta), room(tile * (draws.shape[1] + 1))
+        for i in range(0, m, tile):
+            store(density(read(draws, i, memory), point, *constants), offset(results, i))
+
+    return _jit.inner(tiled)
