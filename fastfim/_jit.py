@@ -130,15 +130,37 @@ def summing(function: Any) -> Any:
     return njit(**{**STANDALONE, "fastmath": set(SUMMING)})(function)
 
 
+@intrinsic
+def nothing(typing_context: Any, *args: Any) -> Any:
+    """Take anything, and do nothing: a function of that kind would take ten milliseconds to compile."""
+    return types.none(types.StarArgTuple(args)), lambda context, builder, sig, args: context.get_dummy_value()
+
+
+@intrinsic
+def zero(typing_context: Any, *args: Any) -> Any:
+    """Take anything, and give the whole number 0."""
+    return types.intp(types.StarArgTuple(args)), lambda context, builder, sig, args: context.get_constant(types.intp, 0)
+
+
+@intrinsic
+def second(typing_context: Any, first: Any, second: Any) -> Any:
+    """Give the second of two values."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return impl_ret_borrowed(context, builder, sig.return_type, args[1])
+
+    return second(first, second), generate
+
+
 def stack_array(length: int, scalar: Any) -> Any:
     """Intrinsic ``f() -> array`` of a few numbers, not initialised, on the stack of the function that calls it.
 
-    Code that allocates nothing needs nothing of Numba's at run time.
+    It may be told their number, and knows it already. Code that allocates nothing needs nothing of Numba's at run time.
     """
     kind = types.Array(scalar, 1, "C")
 
     @intrinsic
-    def make(typing_context: Any) -> Any:
+    def make(typing_context: Any, *words: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             item = context.get_data_type(scalar)
             place = cgutils.alloca_once(builder, ir.ArrayType(item, length))
@@ -154,7 +176,7 @@ def stack_array(length: int, scalar: Any) -> Any:
             )
             return array._getvalue()
 
-        return kind(), generate
+        return kind(types.StarArgTuple(words)), generate
 
     return make
 
@@ -195,10 +217,7 @@ STACK_WORDS = 4096
 
 def memory(words: int | None) -> Any:
     """Compiled ``f(words)``: an array of so many float64, on the stack if their number is known here and small."""
-    if words is None or words > STACK_WORDS:
-        return inner(lambda words: empty(words))
-    array = stack_array(words, types.float64)
-    return inner(lambda words: array())
+    return empty if words is None or words > STACK_WORDS else stack_array(words, types.float64)
 
 
 #: What compiles each `external` function, by the name of its symbol.

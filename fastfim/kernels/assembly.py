@@ -81,7 +81,7 @@ def _block(recipe: Recipe) -> Any:
             m = chunk if chunk < n - done else n - done
             if drawn:
                 draw_chunk(rng, point, args, draws, weights, m)
-            fill_up(draws, m)
+            fill_up(work, size, m)
             densities = differentiate_chunk(theta, constants, draws, results, chunk, m, done == 0)
             sum_chunk(work, size, order, chunk, m, densities, sums)
             done += m

@@ -214,7 +214,7 @@ def _kinds(recipe: Recipe) -> Sequence[Any]:
 def _completed(recipe: Recipe) -> Any:
     """Compiled ``f(rng, weights, i)``: note the weights of the tile of draws from i on, if any, and go on."""
     tile, weighted = tiles.DRAWS, recipe.weighted
-    draw_weight, next_point = stream.draw_weight, stream.next_point
+    draw_weight, next_point = stream.draw_weight, stream.mover(recipe.sampling)
 
     def complete(rng, weights, i):  # type: ignore[no-untyped-def]
         if weighted:
@@ -248,7 +248,8 @@ def _vector_pass(sample: Any, recipe: Recipe) -> Any:
         together, size = seen_by_tiles(rng), draws.shape[1]
         memory = room(tile * (size + 1))
         bits, source = _jit.as_int64(memory), aligned(memory)
-        bits[:] = UNWRITTEN  # what the sampler leaves out, the same in every tile, must not pass for a draw
+        for j in range(len(bits)):
+            bits[j] = UNWRITTEN  # what the sampler leaves out, the same in every tile, must not pass for a draw
         for i in range(0, m, tile):
             sample(together, point, vector_tile(source, size), *args)
             complete(rng, weights, i)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import _abi, _jit, autodiff, streams
-from .._arrays import carray, empty
+from .._arrays import carray, empty, keep
 from ..autodiff import Dual, Theta, second_order, tiles
 from .block import TILE, UNWRITTEN, Recipe
 from .drawing import tile_draws
@@ -46,7 +46,7 @@ FIRST_NODES = 1 << 10
 def prepared(recipe: Recipe, compiler: Callable[..., Any]) -> Any:
     """The constants, and what ``prepare`` makes of theta after them."""
     if recipe.prepare is None:
-        return _jit.inner(lambda theta, constants: constants)
+        return _jit.second
     prepare = compiler(recipe.prepare)
     return _jit.inner(lambda theta, constants: constants + (prepare(theta, *constants),))  # noqa: RUF005
 
@@ -54,12 +54,12 @@ def prepared(recipe: Recipe, compiler: Callable[..., Any]) -> Any:
 def draw_pass(recipe: Recipe) -> Any:
     """Compiled ``f(rng, theta, args, draws, weights, m)``: the first m draws of a chunk, and their weights if any."""
     if recipe.sample is None:
-        return _jit.inner(lambda rng, point, args, draws, weights, m: None)
+        return _jit.nothing
     by_tiles = tile_draws(recipe)
     if by_tiles is not None:
         return by_tiles
-    draw, next_point, draw_weight = autodiff.plain(recipe.sample), streams.next_point, streams.draw_weight
-    weighted, room = recipe.weighted, room_for(recipe)
+    draw, next_point, draw_weight = autodiff.plain(recipe.sample), streams.mover(recipe.sampling), streams.draw_weight
+    weighted, room, address = recipe.weighted, room_for(recipe), _abi.address
 
     def scalars(rng, point, args, draws, weights, m):  # type: ignore[no-untyped-def]
         for i in range(m):
@@ -70,16 +70,18 @@ def draw_pass(recipe: Recipe) -> Any:
 
     def vectors(rng, point, args, draws, weights, m):  # type: ignore[no-untyped-def]
         size = draws.shape[1]
-        x = room(size + 1)[:size]
-        bits = _jit.as_int64(x)
+        memory = room(size + 1)
+        x, bits = carray(address(memory), (size,)), _jit.as_int64(memory)
         for i in range(m):
-            bits[:] = UNWRITTEN  # what the sampler leaves out must not pass for a draw
+            for j in range(size):
+                bits[j] = UNWRITTEN  # what the sampler leaves out must not pass for a draw
             draw(rng, point, x, *args)
             for j in range(size):
                 draws[i // TILE, j, i % TILE] = x[j]
             if weighted:
                 weights[i] = draw_weight(rng)
             next_point(rng)
+        keep(memory)
 
     return _jit.inner(scalars if recipe.scalar else vectors)
 
@@ -91,11 +93,11 @@ def derivative_pass(recipe: Recipe) -> Any:
     nothing but to see whether it is finite; that is done for the ``first`` chunk of a block.
     """
     by_hand = (recipe.score is not None, recipe.hessian is not None or recipe.order == 1)
-    automatic = _nothing if all(by_hand) else _automatic_pass(recipe)
-    score = _nothing if recipe.score is None else _hand_score_pass(recipe)
-    hessian = _nothing if recipe.hessian is None or recipe.order == 1 else _hand_hessian_pass(recipe)
+    automatic = _jit.nothing if all(by_hand) else _automatic_pass(recipe)
+    score = _jit.nothing if recipe.score is None else _hand_score_pass(recipe)
+    hessian = _jit.nothing if recipe.hessian is None or recipe.order == 1 else _hand_hessian_pass(recipe)
 
-    density = _density_alone(recipe) if all(by_hand) else _nothing
+    density = _density_alone(recipe) if all(by_hand) else _jit.nothing
     always = not all(by_hand)
 
     def differentiate_chunk(theta, constants, draws, results, chunk, m, first):  # type: ignore[no-untyped-def]
@@ -109,19 +111,16 @@ def derivative_pass(recipe: Recipe) -> Any:
     return _jit.inner(differentiate_chunk)
 
 
-@_jit.inner
-def _nothing(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
-    pass
-
-
 def _automatic_pass(recipe: Recipe) -> Any:
     """Tiles as far as they go, and the rest of the draws one by one."""
     order = 1 if recipe.hessian is not None else recipe.order
     if order == 2 and recipe.p > FORWARD_HESSIAN:
         return _column_pass(recipe)
     tiled, complete = _tiled_pass(recipe, order)
+    if complete:
+        return tiled
     by_tape = order == 1 and recipe.p > FORWARD_PARAMETERS
-    single = _nothing_from if complete else (_single_tape_pass if by_tape else _forward_pass)(recipe)
+    single = (_single_tape_pass if by_tape else _forward_pass)(recipe)
 
     def automatic(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
         done = tiled(theta, constants, draws, results, chunk, m)
@@ -136,17 +135,7 @@ def _tiled_pass(recipe: Recipe, order: int) -> tuple[Any, bool]:
     if order == 1 and recipe.p > TAPE_PARAMETERS and (form := tape_form(recipe)):
         return tape_pass(form, recipe, with_prepared), not form.diverges
     form = _tile_form(recipe, order)
-    return (tile_pass(form, recipe, order), not form.diverges) if form else (_none_done, False)
-
-
-@_jit.inner
-def _none_done(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
-    return 0
-
-
-@_jit.inner
-def _nothing_from(theta, constants, draws, results, chunk, done, m):  # type: ignore[no-untyped-def]
-    pass
+    return (tile_pass(form, recipe, order), not form.diverges) if form else (_jit.zero, False)
 
 
 def _tile_form(recipe: Recipe, order: int) -> tiles.TileForm | None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from numba import types
+
 from .. import _abi, _jit
 from .._arrays import carray
 from ..autodiff import tiles
@@ -66,10 +68,11 @@ def place(i: Any, size: Any) -> Any:
     return i // TILE * (TILE * size) + i % TILE
 
 
-@_jit.inner
-def fill_up(draws: Any, m: Any) -> None:
+@_jit.external(types.void(_abi.FLOATS, types.int64, types.int64))
+def fill_up(draws, size, m):  # type: ignore[no-untyped-def]
     """Let the last of m draws stand in for those that its tile lacks, so that none has numbers of its own to go by."""
     if m % TILE:
-        for j in range(draws.shape[1]):
+        tile = carray(_abi.offset(draws, place(m - m % TILE, size)), (size, TILE))
+        for j in range(size):
             for k in range(m % TILE, TILE):
-                draws[m // TILE, j, k] = draws[m // TILE, j, m % TILE - 1]
+                tile[j, k] = tile[j, m % TILE - 1]

@@ -42,7 +42,7 @@ def tape_pass(form: tiles.TileForm, recipe: Recipe, with_prepared: Any) -> Any:
 
     All, or those before the first tile that diverged.
     """
-    by_tape = _pass(recipe, TILE, tiles.attempt(form), with_prepared, tile_reader(recipe, TILE), _no_room)
+    by_tape = _pass(recipe, TILE, tiles.attempt(form), with_prepared, tile_reader(recipe, TILE), _jit.nothing)
 
     def tiled(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
         return by_tape(theta, constants, draws, results, chunk, 0, m)
@@ -106,11 +106,6 @@ def _by_copy(recipe: Recipe, tile: int) -> tuple[Any, Any]:
     return _jit.inner(lambda theta, rows, out, stride: theta), _jit.inner(
         lambda d, theta, notes, rows, start, out, stride: gradient(d, theta, notes, rows, start, wrt, out, stride)
     )
-
-
-@_jit.inner
-def _no_room(words: Any) -> None:
-    """Tiles are read where they lie."""
 
 
 @_jit.inner

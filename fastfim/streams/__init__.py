@@ -49,7 +49,7 @@ from typing import Any
 from .directions import DIMENSIONS
 from .states import SEED_WORDS, WORDS, Stretch, aligned_empty, initial_state, new_state, seeds
 
-_COMPILED = ("VARIATES", "Stream", "beginner", "close_stream", "draw_weight", "next_point", "opener")
+_COMPILED = ("VARIATES", "Stream", "beginner", "close_stream", "draw_weight", "mover", "next_point", "opener")
 
 __all__ = [
     "DIMENSIONS",
@@ -63,6 +63,7 @@ __all__ = [
     "close_stream",
     "draw_weight",
     "initial_state",
+    "mover",
     "new_state",
     "next_point",
     "opener",

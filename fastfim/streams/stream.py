@@ -71,9 +71,9 @@ from .states import (
     check_kind,
 )
 from .tables import READY, piece_of, place_in_piece, polynomial, slot_of
-from .typed import Function, inline, intrinsic
+from .typed import Function, external, inline, intrinsic
 
-_I64 = ir.IntType(64)
+_I64, _WORD = ir.IntType(64), 8
 _POINTER = types.CPointer(types.float64)
 _UNIFORM, _NORMAL, _EXPONENTIAL = range(CURSORS)
 _BELOW_ONE = 1.0 - 2.0**-53
@@ -135,14 +135,22 @@ def beginner(kind: str) -> Any:
     return _begin_points if kind == "rqmc" else _copy_seed
 
 
-@_jit.inner
-def _copy_seed(state: Any, seed: Any) -> None:
-    into, source = carray(state, (SEED_WORDS,)), carray(seed, (SEED_WORDS,))
-    for i in range(SEED_WORDS):
-        into[i] = source[i]
+def mover(kind: str) -> Any:
+    """`next_point`, for a stream of this kind."""
+    check_kind(kind)
+    return next_point if kind == "rqmc" else _jit.nothing
 
 
-@_jit.inner
+@intrinsic
+def _copy_seed(typingctx: Any, state: Any, seed: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        cgutils.raw_memcpy(builder, *args, count=_I64(SEED_WORDS), itemsize=_WORD)
+        return context.get_dummy_value()
+
+    return types.none(_POINTER, _POINTER), codegen
+
+
+@external(types.void(_POINTER, _POINTER))
 def _begin_points(state: Any, seed: Any) -> None:
     _copy_seed(state, seed)
     words = carray(state, (TABLES_AT + SLOTS * SLOT_WORDS,))
