@@ -224,6 +224,32 @@ def memory(words: int | None) -> Any:
 COMPILERS: dict[str, Callable[[], store.Compiled]] = {}
 
 
+#: What makes those of one function for several kinds of arguments, by its name (see `externals`).
+FAMILIES: dict[str, Callable[[str], Any]] = {}
+
+
+def compiler(name: str) -> Callable[[], store.Compiled]:
+    """What compiles the `external` function of a symbol, once its module is imported."""
+    family, _, kind = name.removesuffix("]").partition("[")
+    if kind:
+        FAMILIES[family](kind)
+    return COMPILERS[name]
+
+
+def externals(signature_of: Callable[[str], Any]) -> Any:
+    """Like `external`, for several kinds of arguments: a function of words that say which, ``signature_of`` these."""
+
+    def wrap(function: Any) -> Any:
+        @cache
+        def member(kind: str) -> Any:
+            return external(signature_of(kind), suffix=f"[{kind}]")(function)
+
+        FAMILIES[f"{function.__module__}.{function.__name__}"] = member
+        return member
+
+    return wrap
+
+
 def external(signature: Any, *, flags: frozenset[str] = STRICT, suffix: str = "") -> Any:
     """Compile a function once, and let compiled code call it through a named symbol.
 

@@ -38,6 +38,7 @@ from collections import namedtuple
 from typing import Any
 
 import numpy as np
+from numba import types
 from numba.extending import overload
 
 from fastfim import _jit
@@ -51,6 +52,7 @@ from fastfim.autodiff.number import REAL, Active
 from fastfim.autodiff.numerics.inversion import invert
 from fastfim.autodiff.operations import Operation
 from fastfim.autodiff.seeds import value
+from fastfim.autodiff.shared import shared
 from fastfim.autodiff.vectors import UNBOXED, anything, element_type, is_matrix, stands_in_for
 
 SlogdetResult = namedtuple("SlogdetResult", ("sign", "logabsdet"))
@@ -72,6 +74,11 @@ def _order(*kinds: Any) -> int:
     return max((getattr(e, "order", 1) for k in kinds if isinstance(e := element(k), Active)), default=0)
 
 
+def _matrix_of(dtype: Any) -> Any:
+    """Type of a matrix that is made with this dtype."""
+    return types.Array(dtype.kind if isinstance(dtype, DualDType) else types.float64, 2, "C")
+
+
 @_jit.inner
 def _side(a: Any) -> Any:
     if a.shape[0] != a.shape[1]:
@@ -82,7 +89,7 @@ def _side(a: Any) -> Any:
 @_jit.inner
 def _plain_inverse(a: Any) -> Any:
     """The inverse of the matrix of values, and its determinant: (det, sign, log |det|)."""
-    n = _side(a)
+    n = len(a)
     inverse, summary = empty((n, n)), empty(3)
     for i in range(n):
         for j in range(n):
@@ -99,20 +106,29 @@ def cholesky(a: Any) -> Any:
     """``np.linalg.cholesky``: the lower triangular L with L L^T = a; reads the lower triangle of a."""
     dtype: Any = result_dtype((a,))
 
+    if not (is_matrix(a) and _holds_numbers(a)):
+        return None
+    fill = _factor(a, _matrix_of(dtype))
+
     def factor(a: Any) -> Any:
         n = _side(a)
         lower = zeros_of((n, n), dtype)
-        for j in range(n):
-            pivot = _remainder(a, lower, j, j)
-            if not pivot > 0.0:
-                pivot = pivot * math.nan
-            lower[j, j] = _root(pivot)
-            reciprocal = 1.0 / lower[j, j]
-            for i in range(j + 1, n):
-                lower[i, j] = _remainder(a, lower, i, j) * reciprocal
+        fill(a, lower)
         return lower
 
-    return factor if is_matrix(a) and _holds_numbers(a) else None
+    return factor
+
+
+@shared
+def _factor(a: Any, lower: Any) -> None:
+    for j in range(len(a)):
+        pivot = _remainder(a, lower, j, j)
+        if not pivot > 0.0:
+            pivot = pivot * math.nan
+        lower[j, j] = _root(pivot)
+        reciprocal = 1.0 / lower[j, j]
+        for i in range(j + 1, len(a)):
+            lower[i, j] = _remainder(a, lower, i, j) * reciprocal
 
 
 @_jit.inner
@@ -129,59 +145,69 @@ def _remainder(a: Any, lower: Any, i: Any, j: Any) -> Any:
 @stands_in_for(np.linalg.solve, plain=anything)
 def solve(a: Any, b: Any) -> Any:
     """``np.linalg.solve`` for one right-hand side, or several as columns."""
+    if not (_may_invert(a) and _holds_numbers(b)):
+        return None
     dtype: Any = result_dtype((a, b))
-    steps = max(1, _order(a))
+    replace, steps = _replace(a, _matrix_of(dtype), types.intp), max(1, _order(a))
 
     def one(a: Any, b: Any) -> Any:
+        _check_sides(a, b)
         x = empty_of((len(b), 1), dtype)
         for i in range(len(b)):
             x[i, 0] = b[i]
-        _solve_in_place(a, x, steps)
+        replace(a, x, steps)
         return x[:, 0]
 
     def several(a: Any, b: Any) -> Any:
+        _check_sides(a, b)
         x = empty_of(b.shape, dtype)
         for i in range(b.shape[0]):
             for j in range(b.shape[1]):
                 x[i, j] = b[i, j]
-        _solve_in_place(a, x, steps)
+        replace(a, x, steps)
         return x
 
-    if not (_may_invert(a) and _holds_numbers(b)):
-        return None
     return several if is_matrix(b) else one if element_type(b) else None
 
 
 @stands_in_for(np.linalg.inv, plain=anything)
 def inv(a: Any) -> Any:
     """``np.linalg.inv``."""
+    if not _may_invert(a):
+        return None
     dtype: Any = result_dtype((a,))
-    steps = max(1, _order(a))
+    replace, steps = _replace(a, _matrix_of(dtype), types.intp), max(1, _order(a))
 
     def inverse(a: Any) -> Any:
         n = _side(a)
         x = zeros_of((n, n), dtype)
         for i in range(n):
             x[i, i] = 1.0
-        _solve_in_place(a, x, steps)
+        replace(a, x, steps)
         return x
 
-    return inverse if _may_invert(a) else None
+    return inverse
 
 
 @_jit.inner
-def _solve_in_place(a: Any, x: Any, steps: Any) -> None:
-    """Replace the columns of ``x`` by the solutions of ``a x = b``."""
-    if _side(a) != x.shape[0]:
+def _check_sides(a: Any, b: Any) -> None:
+    if _side(a) != len(b):
         raise ValueError("np.linalg.solve: the right-hand side is not as long as the matrix is high")
+
+
+@shared
+def _replace(a: Any, x: Any, steps: Any) -> None:
+    """Replace the columns of ``x`` by the solutions of ``a x = b``."""
     full = 0  # halves that hold anything: the upper one, then the lower one too
     for below in range(2):  # no constants, so that one function is compiled for both
         if full == below and _is_there(a, below):
             full += 1
     if full == 2:
         _newton(a, x, steps)
+    elif x.shape[1] == 1:
+        _substitute(a, x, 1, full == 0)  # a loop less: 1.1 times faster for 50 numbers
     else:
-        _substitute(a, x, full == 0)
+        _substitute(a, x, x.shape[1], full == 0)
 
 
 @_jit.inner
@@ -196,14 +222,14 @@ def _is_there(a: Any, below: Any) -> Any:
 
 
 @_jit.inner
-def _substitute(a: Any, x: Any, lower: Any) -> None:
+def _substitute(a: Any, x: Any, columns: Any, lower: Any) -> None:
     """Solve a triangular system from the first row on, or from the last."""
     n = len(a)
     for step in range(n):
         i, start, stop = (step, 0, step) if lower else (n - 1 - step, n - step, n)
         pivot = a[i, i]
         reciprocal = 1.0 / (pivot if pivot != 0.0 else pivot * math.nan)
-        for c in range(x.shape[1]):
+        for c in range(columns):
             s = x[i, c]
             for k in range(start, stop):
                 s -= a[i, k] * x[k, c]
@@ -246,6 +272,7 @@ def slogdet(a: Any) -> Any:
     """``np.linalg.slogdet``: sign and logarithm of the absolute value of the determinant."""
 
     def sign_and_logarithm(a: Any) -> Any:
+        _side(a)
         inverse, summary = _plain_inverse(a)
         return SlogdetResult(summary[1], summary[2] + _log_det_change(a, inverse))
 
@@ -257,6 +284,7 @@ def det(a: Any) -> Any:
     """``np.linalg.det``."""
 
     def determinant(a: Any) -> Any:
+        _side(a)
         inverse, summary = _plain_inverse(a)
         change = _log_det_change(a, inverse)  # of value zero: exp is its own series
         return summary[0] * (1.0 + change + 0.5 * change * change)

@@ -25,7 +25,7 @@ from fastfim.autodiff.elementwise import on_elements, result_dtype
 from fastfim.autodiff.number import Active
 from fastfim.autodiff.operations import Operation
 from fastfim.autodiff.theta import Theta
-from fastfim.autodiff.vectors import UNBOXED, VECTOR, element_type, is_matrix, stands_in_for
+from fastfim.autodiff.vectors import UNBOXED, VECTOR, element_type, floats, is_matrix, stands_in_for
 
 
 def _operation(function: Any) -> Any:
@@ -149,22 +149,26 @@ def outer(a: Any, b: Any) -> Any:
     return products if element_type(a) and element_type(b) else None
 
 
-@stands_in_for(np.diag)
+@stands_in_for(np.diag, plain=floats)
 def diagonal(v: Any, k: Any = 0) -> Any:
     """``np.diag``: a matrix with a vector on its diagonal k, or the diagonal k of a matrix."""
     dtype: Any = result_dtype((v,))
 
     def matrix(v: Any, k: Any = 0) -> Any:
-        n = len(v) + abs(k)
+        down, right = (-k, 0) if k < 0 else (0, k)
+        n = len(v) + down + right
         out = zeros_of((n, n), dtype)
         for i in range(len(v)):
-            out[i - min(k, 0), i + max(k, 0)] = v[i]
+            out[i + down, i + right] = v[i]
         return out
 
     def vector(v: Any, k: Any = 0) -> Any:
-        out = empty_of(max(0, min(v.shape[0] + min(k, 0), v.shape[1] - max(k, 0))), dtype)
-        for i in range(len(out)):
-            out[i] = v[i - min(k, 0), i + max(k, 0)]
+        down, right = (-k, 0) if k < 0 else (0, k)
+        rows, columns = v.shape[0] - down, v.shape[1] - right
+        n = rows if rows < columns else columns
+        out = empty_of(n if n > 0 else 0, dtype)
+        for i in range(n):
+            out[i] = v[i + down, i + right]
         return out
 
     return vector if is_matrix(v) else matrix if element_type(v) else None

@@ -44,6 +44,11 @@ def anything(*kinds: Any) -> bool:
     return True
 
 
+def floats(*kinds: Any) -> bool:
+    """Whether there is one argument, an array of plain float64: ours take a third of the time to compile."""
+    return len(kinds) == 1 and isinstance(kinds[0], types.Array) and bool(kinds[0].dtype == types.float64)
+
+
 def stands_in_for(*functions: Any, plain: Callable[..., bool] | None = None) -> Callable[[Any], Any]:
     """Make the decorated overload the stand-in of ``functions``; of plain numbers too where ``plain(*types)``."""
 
@@ -73,7 +78,7 @@ def is_matrix(kind: Any) -> bool:
     return isinstance(kind, types.Array) and kind.ndim == 2
 
 
-@stands_in_for(np.sum, sum)
+@stands_in_for(np.sum, sum, plain=floats)
 def vector_sum(a: Any, axis: Any = None) -> Any:
     """``np.sum`` over all elements, or along an axis of a matrix."""
 

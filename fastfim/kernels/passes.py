@@ -204,7 +204,7 @@ def _forward_pass(recipe: Recipe) -> Any:
                 d = logpdf(draw_of(draws, i, x), active, *active_args)
                 densities[i] = value(d)
                 if order == 1:
-                    store_gradient(d, offset(scores, i), chunk, first, min(lanes, p - first))
+                    store_gradient(d, offset(scores, i), chunk, first, lanes if lanes < p - first else p - first)
                 else:
                     if first == 0:
                         store_gradient(d, offset(scores, i), chunk, 0, p)

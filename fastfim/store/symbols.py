@@ -24,7 +24,7 @@ def compiled(name: str) -> Compiled:
     import_module(name.rpartition(".")[0])
     from .. import _jit
 
-    return _jit.COMPILERS[name]()
+    return _jit.compiler(name)()
 
 
 def address(name: str) -> int | None:
