@@ -39,7 +39,10 @@ def _import_array_functions() -> None:
     It imports that to see whether there is a BLAS, and where one is called looks again.
     """
     linalg: Any = import_module("numba.np.linalg")
-    look, linalg.ensure_blas = linalg.ensure_blas, lambda: None
+    look = getattr(linalg, "ensure_blas", None)
+    if look is None:  # another Numba, which may do as it likes
+        return
+    linalg.ensure_blas = lambda: None
     try:
         arraymath: Any = import_module("numba.np.arraymath")
     finally:
