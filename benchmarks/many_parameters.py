@@ -146,7 +146,7 @@ def timings(name):
     )
     model = likelihood.bind(args)
     recipe = recipe_of(model, 1, "mc")
-    density, differentiate = autodiff.plain(logpdf), derivative_pass(recipe)
+    density, (begin, differentiate) = autodiff.plain(logpdf), derivative_pass(recipe)
     p, address, offset, chunk = len(theta), _abi.address, _abi.offset, Layout(len(theta), size, 1).chunk
 
     unpack = _abi.unpacker(recipe.kinds, 0)
@@ -160,10 +160,10 @@ def timings(name):
 
     @njit(error_model="numpy", fastmath={"contract", "nsz"})
     def scores(draws, theta, table, results):
-        args = unpack(address(table))
+        args, kept = unpack(address(table)), begin()
         for i in range(0, len(draws), chunk):  # as in a block: a chunk at a time
             memory = carray(offset(address(draws), i * size), (chunk // TILE, size, TILE))
-            differentiate(address(theta), args, memory, address(results), chunk, chunk, True)
+            _, kept = differentiate(address(theta), args, kept, memory, address(results), chunk, chunk, True)
 
     draws, results = aligned_empty(DRAWS * size).reshape(DRAWS, size), aligned_empty(chunk * (p + 1))
     draws[:] = normals(DRAWS, size)

@@ -140,9 +140,10 @@ def nothing(typing_context: Any, *args: Any) -> Any:
 
 
 @intrinsic
-def zero(typing_context: Any, *args: Any) -> Any:
-    """Take anything, and give the whole number 0."""
-    return types.intp(types.StarArgTuple(args)), lambda context, builder, sig, args: context.get_constant(types.intp, 0)
+def no_items(typing_context: Any) -> Any:
+    """Give a tuple of nothing."""
+    kind = types.Tuple(())
+    return kind(), lambda context, builder, sig, args: context.make_tuple(builder, kind, ())
 
 
 @intrinsic

@@ -133,6 +133,14 @@ def test_a_longer_tape_is_taken_where_the_first_is_too_short(prepare, by, monkey
     np.testing.assert_allclose(by(SINGLE, model(61, prepare)), expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("prepare", [False, True])
+def test_what_is_kept_is_what_would_be_worked_out(prepare, by, monkeypatch):
+    """Of functions of theta alone, from tile to tile and from chunk to chunk, all or but a few."""
+    expected = scores(model(21, prepare), 600)
+    monkeypatch.setattr(taping, "MOST_KEPT", 40)
+    np.testing.assert_array_equal(by({}, model(21, prepare), 600), expected)
+
+
 def test_draws_that_take_different_branches_go_one_by_one(by):
     def logpdf(x, theta):
         total = 0.0

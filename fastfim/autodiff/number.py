@@ -18,7 +18,7 @@ from numba.extending import lower_cast
 
 from fastfim.autodiff.emit import DOUBLE, Emitter, Value
 from fastfim.autodiff.masks import Mask
-from fastfim.autodiff.rules import Entry, Partial
+from fastfim.autodiff.rules import Derivatives, Entry, Partial, Rule
 
 REAL = (types.Float, types.Integer, types.Boolean)
 
@@ -93,6 +93,12 @@ class Active(types.Type):  # type: ignore[misc]
     def parameter(self, e: Emitter, value: Value, place: Any, theta: Any) -> Parts:
         """The element of ``theta`` (a struct) whose place among the derivatives is ``place``."""
         raise NotImplementedError
+
+    def derivatives(
+        self, e: Emitter, entry: Rule, operands: Sequence[Any], emit: Callable[[], Derivatives]
+    ) -> Derivatives:
+        """What a rule gives for operands (parts, or values where there are no derivatives): what ``emit()`` does."""
+        return emit()
 
     def propagate(
         self,

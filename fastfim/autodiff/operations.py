@@ -318,15 +318,16 @@ def _differentiate(e: Emitter, entry: Rule, operands: list[Parts | Value]) -> Pa
     active = [i for i, operand in enumerate(operands) if not isinstance(operand, Value)]
     if not active and entry.plain is not None:
         return e.call(entry.plain, *map(_value, operands))
-    value, firsts, seconds = entry.emit(e, *map(_value, operands))
+    emit = functools.partial(entry.emit, e, *map(_value, operands))
     if not active:
-        return value
+        return emit()[0]
+    kind = next(operand.kind for operand in operands if not isinstance(operand, Value))
+    value, firsts, seconds = kind.derivatives(e, entry, operands, emit)
 
     def second(a: int, b: int) -> Partial:
         i, j, k = active[a], active[b], entry.arity
         return seconds[i * k - i * (i - 1) // 2 + j - i]
 
-    kind = next(operand.kind for operand in operands if not isinstance(operand, Value))
     numbers, partials = [operands[i] for i in active], [firsts[i] for i in active]
     if entry.adds_up is Adding.RESULT:
         return kind.deposit(e, value, numbers, partials)

@@ -75,6 +75,11 @@ class Rule:
     plain: Callable[..., float] | None = None
     adds_up: Adding | None = None
 
+    @property
+    def costly(self) -> bool:
+        """Whether it takes longer to work out than to look up: all but operators may."""
+        return not any(name.startswith("operator.") for name in self.names)
+
 
 @dataclass(frozen=True)
 class Choice:

@@ -62,7 +62,7 @@ def _block(recipe: Recipe) -> Any:
     open_stream, close_stream = streams.opener(recipe.sampling), streams.close_stream
     private, unpack, offset = _abi.private_copy(recipe.parameters), _abi.unpacker(recipe.kinds, HEADER), _abi.offset
     with_prepared = prepared(recipe, autodiff.plain)  # first, so that the passes find it compiled
-    draw_chunk, differentiate_chunk = draw_pass(recipe), derivative_pass(recipe)
+    draw_chunk, (begin, differentiate_chunk) = draw_pass(recipe), derivative_pass(recipe)
     sum_chunk, order, length = sum_pass(recipe.p, recipe.weighted), recipe.order, recipe.length
     rows = Layout(recipe.p, 1, order).rows
 
@@ -76,13 +76,13 @@ def _block(recipe: Recipe) -> Any:
         draws = carray(work, (chunk // TILE, size, TILE))
         results = offset(work, chunk * size)
         weights = carray(offset(results, chunk * (1 + rows)), (chunk,))
-        done = 0
+        done, kept = 0, begin()
         while done < n:
             m = chunk if chunk < n - done else n - done
             if drawn:
                 draw_chunk(rng, point, args, draws, weights, m)
             fill_up(work, size, m)
-            densities = differentiate_chunk(theta, constants, draws, results, chunk, m, done == 0)
+            densities, kept = differentiate_chunk(theta, constants, kept, draws, results, chunk, m, done == 0)
             sum_chunk(work, size, order, chunk, m, densities, sums)
             done += m
         close_stream(rng)

@@ -86,56 +86,65 @@ def draw_pass(recipe: Recipe) -> Any:
     return _jit.inner(scalars if recipe.scalar else vectors)
 
 
-def derivative_pass(recipe: Recipe) -> Any:
-    """Compiled ``f(theta, constants, draws, results, chunk, m, first) -> count``: derivatives of m draws.
+def derivative_pass(recipe: Recipe) -> tuple[Any, Any]:
+    """Compiled ``begin()`` and ``f(theta, constants, kept, draws, results, chunk, m, first) -> count, kept``.
 
-    ``count`` of them have a log density, all or none. Where derivatives are given by hand, it would be worked out for
-    nothing but to see whether it is finite; that is done for the ``first`` chunk of a block.
+    The latter makes derivatives of m draws; ``kept`` is what ``begin`` gives, and goes from one chunk of a block to the
+    next. ``count`` draws have a log density, all or none. Where derivatives are given by hand, it would be worked out
+    for nothing but to see whether it is finite; that is done for the ``first`` chunk of a block.
     """
     by_hand = (recipe.score is not None, recipe.hessian is not None or recipe.order == 1)
-    automatic = _jit.nothing if all(by_hand) else _automatic_pass(recipe)
+    begin, automatic = (_jit.no_items, _none_done) if all(by_hand) else _automatic_pass(recipe)
     score = _jit.nothing if recipe.score is None else _hand_score_pass(recipe)
     hessian = _jit.nothing if recipe.hessian is None or recipe.order == 1 else _hand_hessian_pass(recipe)
 
     density = _density_alone(recipe) if all(by_hand) else _jit.nothing
     always = not all(by_hand)
 
-    def differentiate_chunk(theta, constants, draws, results, chunk, m, first):  # type: ignore[no-untyped-def]
-        automatic(theta, constants, draws, results, chunk, m)
+    def differentiate_chunk(theta, constants, kept, draws, results, chunk, m, first):  # type: ignore[no-untyped-def]
+        _, kept = automatic(theta, constants, kept, draws, results, chunk, m)
         if first:
             density(theta, constants, draws, results, chunk, m)
         score(theta, constants, draws, results, chunk, m)
         hessian(theta, constants, draws, results, chunk, m)
-        return m if first or always else 0
+        return m if first or always else 0, kept
 
-    return _jit.inner(differentiate_chunk)
+    return begin, _jit.inner(differentiate_chunk)
 
 
-def _automatic_pass(recipe: Recipe) -> Any:
+def _automatic_pass(recipe: Recipe) -> tuple[Any, Any]:
     """Tiles as far as they go, and the rest of the draws one by one."""
     order = 1 if recipe.hessian is not None else recipe.order
     if order == 2 and recipe.p > FORWARD_HESSIAN:
-        return _column_pass(recipe)
-    tiled, complete = _tiled_pass(recipe, order)
+        return _jit.no_items, _column_pass(recipe)
+    begin, tiled, complete = _tiled_pass(recipe, order)
     if complete:
-        return tiled
+        return begin, tiled
     by_tape = order == 1 and recipe.p > FORWARD_PARAMETERS
     single = (_single_tape_pass if by_tape else _forward_pass)(recipe)
 
-    def automatic(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
-        done = tiled(theta, constants, draws, results, chunk, m)
+    def automatic(theta, constants, kept, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+        done, kept = tiled(theta, constants, kept, draws, results, chunk, m)
         single(theta, constants, draws, results, chunk, done, m)
+        return m, kept
 
-    return _jit.inner(automatic)
+    return begin, _jit.inner(automatic)
 
 
-def _tiled_pass(recipe: Recipe, order: int) -> tuple[Any, bool]:
+def _tiled_pass(recipe: Recipe, order: int) -> tuple[Any, Any, bool]:
     """How many draws can be done by tiles, from the first on, and whether these are always all."""
     with_prepared = prepared(recipe, autodiff.active)  # first, so that `tape_form` compiles for it, too
     if order == 1 and recipe.p > TAPE_PARAMETERS and (form := tape_form(recipe)):
-        return tape_pass(form, recipe, with_prepared), not form.diverges
+        return *tape_pass(form, recipe, with_prepared), not form.diverges
     form = _tile_form(recipe, order)
-    return (tile_pass(form, recipe, order), not form.diverges) if form else (_jit.zero, False)
+    if form is None:
+        return _jit.no_items, _none_done, False
+    return _jit.no_items, tile_pass(form, recipe, order), not form.diverges
+
+
+@_jit.inner
+def _none_done(theta, constants, kept, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+    return 0, kept
 
 
 def _tile_form(recipe: Recipe, order: int) -> tiles.TileForm | None:
@@ -158,7 +167,7 @@ def _column_pass(recipe: Recipe) -> Any:
     end, room, rewind, words = second_order.end, second_order.room, second_order.rewind, second_order.NODE_WORDS
     p, wrt, offset = recipe.p, np.array(recipe.wrt), _abi.offset
 
-    def automatic(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+    def automatic(theta, constants, kept, draws, results, chunk, m):  # type: ignore[no-untyped-def]
         densities = carray(results, (m,))
         scores = carray(offset(results, chunk), (p, chunk))
         hessians = carray(offset(results, chunk * (1 + p)), (p * (p + 1) // 2, chunk))
@@ -177,6 +186,7 @@ def _column_pass(recipe: Recipe) -> Any:
                     i += 1
             if i < m:
                 memory = empty((2 * end(taped), words))
+        return m, kept
 
     return _jit.inner(automatic)
 

@@ -1,12 +1,13 @@
 """Scores of a chunk from tapes (see `fastfim.autodiff.reverse`): of many draws at once, or of one after the other.
 
 What depends on theta alone, ``prepare`` before all else, is recorded once for all draws of a tile, and what ``prepare``
-makes once for all tiles of a chunk.
+makes once for all tiles of a chunk. Where draws never part ways, functions of theta are worked out once a block (see
+`fastfim.autodiff.reverse.kept`).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from .placing import reader, room_for, tile_reader
 
 #: Words of notes and of rows that a tape has at first. Too short a one costs an evaluation.
 FIRST_NOTES, FIRST_ROWS = 1 << 17, 1 << 18
+#: Words that a block keeps of what depends on theta alone: beyond, it is worked out for every tile.
+MOST_KEPT = 1 << 14
 
 
 def tape_form(recipe: Recipe) -> tiles.TileForm | None:
@@ -37,54 +40,88 @@ def _returned(compiled: Any, arguments: tuple[Any, ...]) -> Any:
     return compiled.overloads[arguments].signature.return_type
 
 
-def tape_pass(form: tiles.TileForm, recipe: Recipe, with_prepared: Any) -> Any:
-    """Compiled ``f(theta, constants, draws, results, chunk, m)``: how many of m draws it has done by tiles.
+def tape_pass(form: tiles.TileForm, recipe: Recipe, with_prepared: Any) -> tuple[Any, Any]:
+    """Compiled ``begin()`` and ``f(theta, constants, kept, draws, results, chunk, m) -> done, kept``.
 
-    All, or those before the first tile that diverged.
+    ``done`` of m draws have been done by tiles: all, or those before the first tile that diverged. ``kept`` is what
+    ``begin`` gives, and what goes from one chunk of a block to the next.
     """
-    by_tape = _pass(recipe, TILE, tiles.attempt(form), with_prepared, tile_reader(recipe, TILE), _jit.nothing)
+    keeping = _nothing_kept() if form.diverges else _kept()
+    by_tape = _pass(recipe, TILE, tiles.attempt(form), with_prepared, tile_reader(recipe, TILE), _jit.nothing, keeping)
 
-    def tiled(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
-        return by_tape(theta, constants, draws, results, chunk, 0, m)
+    def tiled(theta, constants, kept, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+        return by_tape(theta, constants, kept, draws, results, chunk, 0, m)
 
-    return _jit.inner(tiled)
+    return keeping.begin, _jit.inner(tiled)
 
 
 def single_pass(recipe: Recipe, with_prepared: Any) -> Any:
     """Compiled ``f(theta, constants, draws, results, chunk, i, m)``: draws i to m, one at a time."""
     density = autodiff.active(recipe.logpdf, outermost=True)
     attempt = _jit.inner(lambda x, theta, args: (True, density(x, theta, *args)))
-    return _pass(recipe, 1, attempt, with_prepared, reader(recipe), room_for(recipe))
+    by_tape = _pass(recipe, 1, attempt, with_prepared, reader(recipe), room_for(recipe), _nothing_kept())
+
+    def single(theta, constants, draws, results, chunk, i, m):  # type: ignore[no-untyped-def]
+        by_tape(theta, constants, (), draws, results, chunk, i, m)
+
+    return _jit.inner(single)
 
 
-def _pass(recipe: Recipe, tile: int, attempt: Any, with_prepared: Any, read: Any, memory_for: Any) -> Any:
-    """The first draw that is not done comes back."""
+class _Keeping(NamedTuple):
+    """What goes from tile to tile: compiled ``begin()``, ``open(theta, kept)`` and ``learn(theta, kept) -> kept``."""
+
+    begin: Any
+    open: Any
+    learn: Any
+
+
+def _nothing_kept() -> _Keeping:
+    """Where draws may part ways, or go one by one."""
+    return _Keeping(_jit.no_items, _jit.nothing, _jit.second)
+
+
+def _kept() -> _Keeping:
+    """Memory for what depends on theta alone, and how much of it is known."""
+    words, keep_in, learn = MOST_KEPT, reverse.keep_in, reverse.learn
+    return _Keeping(
+        _jit.inner(lambda: (empty(words), 0)),
+        _jit.inner(lambda theta, kept: keep_in(theta, kept[0], kept[1])),
+        _jit.inner(lambda theta, kept: (kept[0], learn(theta))),
+    )
+
+
+def _pass(
+    recipe: Recipe, tile: int, attempt: Any, with_prepared: Any, read: Any, memory_for: Any, keeping: _Keeping
+) -> Any:
+    """The first draw that is not done comes back, and what is kept."""
     in_place = tile > 1 and recipe.selected is None and recipe.prepare is None
     open_tape, store = reverse.recorder(recipe.parameters, tile, in_place), reverse.value_store(tile)
     begin, finish = _in_place(tile) if in_place else _by_copy(recipe, tile)
-    end, room = reverse.end, reverse.room
+    end, room, keep, learn = reverse.end, reverse.room, keeping.open, keeping.learn
     offset, least = _abi.offset, (recipe.parameters + 2 + reverse.SPARE) * tile
 
-    def by_tape(theta, constants, draws, results, chunk, i, m):  # type: ignore[no-untyped-def]
+    def by_tape(theta, constants, kept, draws, results, chunk, i, m):  # type: ignore[no-untyped-def]
         scores, memory = offset(results, chunk), memory_for(draws.shape[1] + 1)
         notes, rows = empty(FIRST_NOTES), on_line(empty(FIRST_ROWS + least))
         while i < m:
             taped = open_tape(theta, notes, rows)
+            keep(taped, kept)
             args = with_prepared(taped, constants)
             start = end(taped)
             while i < m and room(taped):
                 here = begin(taped, rows, offset(scores, i), chunk)
                 done, d = attempt(read(draws, i, memory), here, args)
                 if not done:
-                    return i
+                    return i, kept
                 if room(taped):
+                    kept = learn(taped, kept)
                     store(d, offset(results, i))
                     finish(d, here, notes, rows, start, offset(scores, i), chunk)
                     i += tile
             if i < m:
                 needed = end(taped)
                 notes, rows = empty(2 * needed[0]), on_line(empty(2 * needed[1]))
-        return i
+        return i, kept
 
     return _jit.inner(by_tape)
 

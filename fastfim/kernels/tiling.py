@@ -12,32 +12,36 @@ from .placing import room_for, tile_reader
 
 
 def tile_pass(form: tiles.TileForm, recipe: Recipe, order: int) -> Any:
-    """Compiled ``f(theta, constants, draws, results, chunk, m)``: how many of m draws it has done from the first.
+    """Compiled ``f(theta, constants, kept, draws, results, chunk, m) -> done, kept``.
 
-    All, or those before the first tile that diverged. Tiles are whole: the room behind the last draw belongs to nobody.
+    ``done`` of m draws, all, or those before the first tile that diverged; nothing is kept. Tiles are whole: the room
+    behind the last draw belongs to nobody.
     """
     tile, p, offset = tiles.DRAWS, recipe.p, _abi.offset
     seeds = autodiff.seeds(recipe.parameters, p, order, recipe.selected, tile)
     read, attempt, store = tile_reader(recipe, tile), tiles.attempt(form), tiles.store_tile
     room = room_for(recipe, tile)
 
-    def tiled(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+    def tiled(theta, constants, kept, draws, results, chunk, m):  # type: ignore[no-untyped-def]
         active = seeds(theta, 0)
         memory = room(tile * (draws.shape[1] + 1))
         done = 0
         while done < m:
             ran, d = attempt(read(draws, done, memory), active, constants)
             if not ran:
-                return done
+                return done, kept
             store(d, offset(results, done), offset(results, chunk + done), chunk)
             done += tile
-        return done
+        return done, kept
 
     return _jit.inner(tiled)
 
 
 def score_pass(recipe: Recipe) -> Any:
-    """The same of a score written by hand, for all draws; ``None`` where it does not work on several at once."""
+    """Compiled ``f(theta, constants, draws, results, chunk, m)``: scores by hand of all draws.
+
+    ``None`` where the function does not work on several at once.
+    """
     form = _for_all(tiles.plain_form, recipe.score, recipe)
     if form is None:
         return None

@@ -19,8 +19,30 @@ executed was noted.  `taped` holds the numbers that write it, `sweep` reads it. 
 - A sum, a dot product, or a loop that adds up, is one note with many operands (see `accumulate` and `products`).
 """
 
-from fastfim.autodiff.reverse.recording import adjoints_at, collector, end, reader, recorder, room, value_store
+from fastfim.autodiff.reverse.recording import (
+    adjoints_at,
+    collector,
+    end,
+    keep_in,
+    learn,
+    reader,
+    recorder,
+    room,
+    value_store,
+)
 from fastfim.autodiff.reverse.tape import SPARE
 from fastfim.autodiff.reverse.taped import Taped
 
-__all__ = ["SPARE", "Taped", "adjoints_at", "collector", "end", "reader", "recorder", "room", "value_store"]
+__all__ = [
+    "SPARE",
+    "Taped",
+    "adjoints_at",
+    "collector",
+    "end",
+    "keep_in",
+    "learn",
+    "reader",
+    "recorder",
+    "room",
+    "value_store",
+]

@@ -32,6 +32,7 @@ from fastfim._arrays import empty
 from fastfim.autodiff.dtype import DualDType
 from fastfim.autodiff.emit import DOUBLE, INDEX, Emitter, Value
 from fastfim.autodiff.number import REAL
+from fastfim.autodiff.reverse.kept import keeping
 from fastfim.autodiff.reverse.rows import TOGETHER, clear, rows_of
 from fastfim.autodiff.reverse.tape import (
     BIN,
@@ -341,7 +342,10 @@ def fill_product(out: Any, a: Any, v: Any) -> Any:
         n = _checked(a, v)
         tape, values, places = _inputs(v)
         place, found = product_record(tape, a, places, draws), empty(n)
-        _multiply(address_of(a), a.strides[0], a.strides[1], values, found)
+        if draws == 1:
+            _multiply(address_of(a), a.strides[0], a.strides[1], values, found)
+        else:
+            _multiply_once(tape, address_of(a), a.strides[0], a.strides[1], values, found)
         for i in range(n):
             out[i] = at_place(of_kind, found[i], place + i * draws if place >= 0 else BIN, tape)
 
@@ -382,6 +386,18 @@ def single_product(a: Any, v: Any) -> Any:
         return out[0]
 
     return product
+
+
+@_jit.apart
+def _multiply_once(tape: Any, address: Any, down: Any, across: Any, v: Any, out: Any) -> None:
+    """``out`` = A ``v`` for the first draws; for the others, it is kept."""
+    kept, known = keeping(tape, len(out))
+    if known:
+        out[:] = row_at(kept, len(out))
+    else:
+        _multiply(address, down, across, v, out)
+        if kept != 0:
+            row_at(kept, len(out))[:] = out
 
 
 @_jit.external(types.void(*[types.intp] * 3, _VECTOR, _VECTOR), flags=_jit.SUMMING)

@@ -34,11 +34,13 @@ from numba.extending import intrinsic
 from fastfim import _jit
 from fastfim.autodiff.emit import INDEX, Emitter, Value
 from fastfim.autodiff.number import REAL
+from fastfim.autodiff.reverse.kept import keep_in_header
 from fastfim.autodiff.reverse.rows import clear, rows_of
 from fastfim.autodiff.reverse.sweep import sweeper
 from fastfim.autodiff.reverse.tape import (
     CURSOR,
     HEADER,
+    KEPT,
     LIMIT,
     NOTES,
     OPEN_TAPE,
@@ -47,6 +49,7 @@ from fastfim.autodiff.reverse.tape import (
     START,
     TAPE,
     field,
+    known_at,
     open_at,
     read,
     row,
@@ -101,15 +104,15 @@ def _header_reader(which: int) -> Any:
     def members(typing_context: Any, theta: Any) -> Any:
         def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             tape = _tape(context, builder, sig.args[0], args[0])
-            found = [read(builder, tape, stretch, which) for stretch in (NOTES, ROWS)]
+            found = [read(builder, tape, stretch, which) for stretch in (NOTES, ROWS, KEPT)]
             return context.make_tuple(builder, sig.return_type, found)
 
-        return types.UniTuple(types.intp, 2)(theta), generate
+        return types.UniTuple(types.intp, 3)(theta), generate
 
     return members
 
 
-#: How far the tape of a `Theta` has been written, and how far it can be: words of notes, and of rows.
+#: How far the tape of a `Theta` has been written, and how far it can be: words of notes, of rows, of what is kept.
 end, limit = _header_reader(CURSOR), _header_reader(LIMIT)
 
 
@@ -119,11 +122,24 @@ def rewind(typing_context: Any, theta: Any, places: Any) -> Any:
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         tape = _tape(context, builder, sig.args[0], args[0])
-        for stretch, place in zip((NOTES, ROWS), cgutils.unpack_tuple(builder, args[1]), strict=True):
+        for stretch, place in zip((NOTES, ROWS, KEPT), cgutils.unpack_tuple(builder, args[1]), strict=True):
             builder.store(place, field(builder, tape, stretch, CURSOR))
         return context.get_dummy_value()
 
-    return types.none(theta, types.UniTuple(types.intp, 2)), generate
+    return types.none(theta, types.UniTuple(types.intp, 3)), generate
+
+
+@intrinsic
+def keep_in(typing_context: Any, theta: Any, kept: Any, known: Any) -> Any:
+    """Let the tape of a `Theta` keep numbers in a float64 vector, of which so many words are known (see `kept`)."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        array = context.make_array(sig.args[1])(context, builder, args[1])
+        room = builder.sub(builder.extract_value(array.shape, 0), word(SPARE))
+        keep_in_header(builder, _tape(context, builder, sig.args[0], args[0]), array.data, room, args[2])
+        return context.get_dummy_value()
+
+    return types.none(theta, kept, types.intp), generate
 
 
 @intrinsic
@@ -141,6 +157,20 @@ def _seed(typing_context: Any, d: Any, rows: Any) -> Any:
         return context.get_dummy_value()
 
     return types.none(d, rows), generate
+
+
+@intrinsic
+def learn(typing_context: Any, theta: Any) -> Any:
+    """Let all that a `Theta`'s tape has kept be known; how many words these are."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        tape = _tape(context, builder, sig.args[0], args[0])
+        cursor, most = (read(builder, tape, KEPT, which) for which in (CURSOR, LIMIT))
+        known = builder.select(builder.icmp_signed("<", cursor, most), cursor, most)
+        builder.store(known, known_at(builder, tape))
+        return known
+
+    return types.intp(theta), generate
 
 
 @functools.cache
@@ -247,5 +277,5 @@ def reader(draws: int = 1) -> Any:
 @_jit.inner
 def room(theta: Any) -> Any:
     """Whether all that was recorded has found room."""
-    (notes, rows), (most_notes, most_rows) = end(theta), limit(theta)
+    (notes, rows, _), (most_notes, most_rows, _) = end(theta), limit(theta)
     return notes <= most_notes and rows <= most_rows

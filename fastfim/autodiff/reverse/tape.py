@@ -1,6 +1,6 @@
 """The tape: notes that numbers write while a function runs, and rows of adjoints.
 
-There are two stretches of memory, both written upwards.  *Rows* are vectors of ``draws`` doubles, one for each draw
+There are three stretches of memory, all written upwards.  *Rows* are vectors of ``draws`` doubles, one for each draw
 that is evaluated at once (see `fastfim.autodiff.tiles`)::
 
     bin | parameter 1 | ... | parameter p | row | row | ...
@@ -16,6 +16,9 @@ adjoint, so that the tape can be read from its end::
 
 Weights that are the same for all draws stand among the notes.  Where each draw has its own, they are rows that follow
 the adjoint.  Other kinds of records have a negative number of terms (see `products`).
+
+The third stretch keeps numbers that are the same for all draws, in the order in which they are worked out, so that the
+next draws, which take the same way, find them there (see `kept`).
 
 While it is written, a tape's header lies on the stack of whoever opened it; a number carries the header's address.
 What does not fit is counted but not written: `room` says whether all did.
@@ -46,13 +49,13 @@ WIDE = 1 << 62
 SPARE = 16
 #: Where the notes begin: what lies before looks like a record of nothing.
 START = 2
-#: Cursor, limit, memory: of the notes, and of the rows.
+#: Cursor, limit, memory: of the notes, of the rows, of what is kept. Last, how much of that is known.
 STRETCH = ir.LiteralStructType([INDEX, INDEX, DOUBLE.as_pointer()])
-HEADER = ir.LiteralStructType([STRETCH, STRETCH])
+HEADER = ir.LiteralStructType([STRETCH, STRETCH, STRETCH, INDEX])
 TAPE = HEADER.as_pointer()
 #: The same address, known not to be null: it comes with a vector of parameters.
 OPEN_TAPE = ir.LiteralStructType([HEADER]).as_pointer()
-NOTES, ROWS = range(2)
+NOTES, ROWS, KEPT = range(3)
 CURSOR, LIMIT, MEMORY = range(3)
 
 
@@ -88,11 +91,18 @@ def read(builder: Any, tape: Any, stretch: int, which: int) -> Any:
     return builder.load(field(builder, tape, stretch, which))
 
 
+def known_at(builder: Any, tape: Any) -> Any:
+    """Address of how many of the words that are kept are known."""
+    return builder.gep(tape, [ir.Constant(ir.IntType(32), i) for i in (0, KEPT + 1)], inbounds=True)
+
+
 def open_at(builder: Any, tape: Any, contents: Sequence[tuple[Any, Any, Any]]) -> None:
-    """Fill a header: cursor, limit and memory of either stretch."""
-    for stretch, members in enumerate(contents):
+    """Fill a header: cursor, limit and memory of notes and rows; nothing is kept yet."""
+    ((_, limit, notes), _) = contents
+    for stretch, members in enumerate([*contents, (word(0), word(0), builder.gep(notes, [limit]))]):
         for which, content in enumerate(members):
             builder.store(content, field(builder, tape, stretch, which))
+    builder.store(word(0), known_at(builder, tape))
 
 
 def in_reach(builder: Any) -> Any:

@@ -30,8 +30,9 @@ from fastfim.autodiff.dual import Dual, Lanes
 from fastfim.autodiff.emit import Emitter, Value
 from fastfim.autodiff.masks import Mask
 from fastfim.autodiff.number import REAL, Active
+from fastfim.autodiff.reverse.kept import remembered
 from fastfim.autodiff.reverse.tape import BIN, TAPE, TapeType, append, deposit, in_reach, is_null, nowhere, record, word
-from fastfim.autodiff.rules import Adding, Choice, Entry, Partial, Rule, evaluate
+from fastfim.autodiff.rules import Adding, Choice, Derivatives, Entry, Partial, Rule, evaluate
 
 #: Terms that a number may collect.
 TERMS = 4
@@ -138,6 +139,27 @@ class Taped(Active):
         place = e.builder.add(theta.first, e.builder.mul(place, theta.step))
         return TapedParts(self, value, ((Value(e, place), e.value(1.0)),), Value(e, tape))
 
+    def derivatives(
+        self, e: Emitter, entry: Rule, operands: Sequence[TapedParts | Value], emit: Callable[[], Derivatives]
+    ) -> Derivatives:
+        """Where no draw comes in, it is worked out once."""
+        numbers = [operand for operand in operands if isinstance(operand, TapedParts)]
+        single = all((x.value if isinstance(x, TapedParts) else x).width == 1 for x in operands)
+        if self.tile == 1 or not entry.costly or not single or any(part.kind.wide for part in numbers):
+            return emit()
+        partials: list[Value | float | None] = []
+
+        def make() -> list[Value]:
+            value, firsts, _ = emit()
+            wanted = zip(operands, firsts, strict=True)
+            partials.extend(evaluate(first) if isinstance(x, TapedParts) else None for x, first in wanted)
+            return [value, *(partial for partial in partials if isinstance(partial, Value))]
+
+        tape = any_tape(e, common_tape(e, [part.tape for part in numbers]), self.tile)
+        value, *found = remembered(e, tape, 1 + len(numbers), make)
+        following = iter(found)
+        return value, tuple(next(following) if isinstance(p, Value) else p for p in partials), ()
+
     def propagate(
         self,
         e: Emitter,
@@ -179,10 +201,7 @@ class Taped(Active):
     def deposit(self, e: Emitter, value: Value, active: Sequence[TapedParts], firsts: Sequence[Partial]) -> Value:
         """The chain rule for a sum that is the result: nothing need be recorded."""
         terms = self.propagate(e, value, active, firsts, no_second).terms
-        tape = common_tape(e, [part.tape for part in active])
-        found = tape.ir
-        if in_reach(e.builder) is None:
-            found = e.builder.select(is_null(e.builder, found), nowhere(e.builder, self.tile), found)
+        found = any_tape(e, common_tape(e, [part.tape for part in active]), self.tile)
         deposit(e.builder, found, [(node.ir, scale) for node, scale in terms], self.tile)
         return value
 
@@ -270,6 +289,13 @@ def common_tape(e: Emitter, tapes: Sequence[Value]) -> Value:
     return tape
 
 
+def any_tape(e: Emitter, tape: Value, draws: int) -> Any:
+    """A tape to write on, whatever becomes of it where there is none."""
+    if in_reach(e.builder) is not None:
+        return tape.ir
+    return e.builder.select(is_null(e.builder, tape.ir), nowhere(e.builder, draws), tape.ir)
+
+
 def recorded(e: Emitter, number: TapedParts) -> TapedParts:
     """The same number with one term."""
     return number if number.kind.terms == 1 else rerecorded(e, number)
@@ -284,10 +310,7 @@ def rerecorded(e: Emitter, number: TapedParts) -> TapedParts:
 def on_tape(e: Emitter, kind: Taped, value: Value, tapes: Sequence[Value], write: Callable[[Any], Any]) -> TapedParts:
     """A number at the place of a record that ``write(tape)`` makes; where there is no tape, a constant."""
     tape = common_tape(e, tapes)
-    if in_reach(e.builder) is not None:
-        node = write(tape.ir)
-    else:
-        null = is_null(e.builder, tape.ir)
-        node = write(e.builder.select(null, nowhere(e.builder, kind.tile), tape.ir))
-        node = e.builder.select(null, word(BIN), node)
+    node = write(any_tape(e, tape, kind.tile))
+    if in_reach(e.builder) is None:
+        node = e.builder.select(is_null(e.builder, tape.ir), word(BIN), node)
     return kind.padded(e, value, [(Value(e, node), e.value(1.0))], tape)
