@@ -116,6 +116,14 @@ def without_collector() -> Iterator[None]:
 
 
 @without_collector()
+def prefetch(builder: Any, address: Any, write: bool = False) -> None:
+    """Write an instruction that calls a line from memory before it is needed."""
+    byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    builder.call(function, [builder.inttoptr(address, byte), *(number(n) for n in (write, 3, 1))])
+
+
 def native(signature: Any, function: Any, flags: frozenset[str] = STRICT) -> store.Compiled:
     """Compile ``function`` for one signature, as an entry by address: without a wrapper for the interpreter."""
     options = {**ARITHMETIC, "fastmath": set(flags), **NO_WRAPPERS, "pipeline_class": EntryCompiler}

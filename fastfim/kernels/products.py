@@ -38,11 +38,8 @@ def _everywhere(builder: Any, number: Any) -> Any:
 
 def _prefetched(builder: Any, target: Any) -> None:
     """Call a row of the result, `COLUMNS` entries, from memory while its sums are made."""
-    kind = ir.FunctionType(ir.VoidType(), [ir.IntType(8).as_pointer(), *[ir.IntType(32)] * 3])
-    prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
     for v in range(VECTORS + 1):
-        place = builder.bitcast(builder.gep(target, [_I64(v * WIDTH)]), ir.IntType(8).as_pointer())
-        builder.call(prefetch, [place, *(ir.IntType(32)(n) for n in (1, 3, 1))])
+        _jit.prefetch(builder, builder.ptrtoint(builder.gep(target, [_I64(v * WIDTH)]), _I64), write=True)
 
 
 @_jit.intrinsic

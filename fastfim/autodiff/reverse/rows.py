@@ -21,12 +21,13 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
+from fastfim import _jit
 from fastfim.autodiff.dual import Lanes
 from fastfim.autodiff.emit import DOUBLE, Emitter, Value
 from fastfim.autodiff.reverse.tape import row, word
 
 #: Rows of a product that are summed up at once: with as many draws as a tile has, they fill the registers.
-TOGETHER = 4
+TOGETHER = 6
 
 
 def _data(context: Any, builder: Any, array: Any, value: Any) -> Any:
@@ -52,7 +53,7 @@ class Rows:
         self.draws = draws
         self.read, self.add_row = self._read(), self._add_row()
         self.add, self.add_all = self._add(_where_some), self._add(_everywhere)
-        self.combine, self.combine_several = self._combine(1), self._combine(TOGETHER)
+        self.combine, self.combine_two, self.combine_several = map(self._combine, (1, 2, TOGETHER))
         self.put_out, self.zero = self._put_out(), self._zero()
 
     def _read(self) -> Any:
@@ -135,9 +136,11 @@ class Rows:
                 with cgutils.for_range(builder, args[6]) as loop:
                     place = builder.add(begin, builder.mul(loop.index, stride))
                     found = Value(e, builder.load(row(builder, source, place, draws), align=8))
+                    entries = builder.add(args[2], builder.mul(loop.index, args[7]))
+                    if count == TOGETHER:  # down a column of a large matrix, no processor foresees the way
+                        _jit.prefetch(builder, builder.add(entries, builder.mul(word(count + 2), args[3])))
                     for r, cell in enumerate(sums):
-                        entry = builder.add(args[2], builder.mul(loop.index, args[7]))
-                        entry = builder.add(entry, builder.mul(word(r), args[3]))
+                        entry = builder.add(entries, builder.mul(word(r), args[3]))
                         factor = Value(e, builder.load(builder.inttoptr(entry, DOUBLE.as_pointer())))
                         builder.store((Value(e, builder.load(cell)) + found * factor).ir, cell)
                 for r, cell in enumerate(sums):
