@@ -121,7 +121,7 @@ def prefetch(builder: Any, address: Any, write: bool = False) -> None:
     byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
     kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-    builder.call(function, [builder.inttoptr(address, byte), *(number(n) for n in (write, 3, 1))])
+    builder.call(function, [builder.inttoptr(address, byte), *(number(n) for n in (int(write), 3, 1))])
 
 
 def native(signature: Any, function: Any, flags: frozenset[str] = STRICT) -> store.Compiled:

@@ -26,12 +26,13 @@ from fastfim.autodiff.emit import DOUBLE, INDEX, Emitter, Value
 from fastfim.autodiff.reverse.tape import (
     CURSOR,
     KEPT,
+    KNOWN,
     LIMIT,
     MEMORY,
     TapeType,
     field,
     is_null,
-    known_at,
+    member,
     nowhere,
     read,
     word,
@@ -44,7 +45,7 @@ def _reserve(builder: Any, tape: Any, length: Any) -> tuple[Any, Any, Any]:
     behind, limit = builder.add(start, length), read(builder, tape, KEPT, LIMIT)
     builder.store(behind, field(builder, tape, KEPT, CURSOR))
     fits = builder.icmp_unsigned("<=", behind, limit)
-    known = builder.icmp_unsigned("<=", behind, builder.load(known_at(builder, tape)))
+    known = builder.icmp_unsigned("<=", behind, builder.load(member(builder, tape, KNOWN)))
     place = builder.select(fits, start, limit)
     return builder.gep(read(builder, tape, KEPT, MEMORY), [place]), fits, known
 
@@ -88,4 +89,4 @@ def keep_in_header(builder: Any, tape: Any, memory: Any, length: Any, known: Any
     """Say where numbers are kept, from the beginning, with room for so many, and how many are known."""
     for which, content in ((CURSOR, word(0)), (LIMIT, length), (MEMORY, memory)):
         builder.store(content, field(builder, tape, KEPT, which))
-    builder.store(known, known_at(builder, tape))
+    builder.store(known, member(builder, tape, KNOWN))

@@ -41,15 +41,20 @@ from fastfim.autodiff.reverse.tape import (
     CURSOR,
     HEADER,
     KEPT,
+    KNOWN,
+    LEFT,
     LIMIT,
     NOTES,
     OPEN_TAPE,
     ROWS,
     SPARE,
     START,
+    STEP,
     TAPE,
+    UNTOUCHED,
+    clear_until,
     field,
-    known_at,
+    member,
     open_at,
     read,
     row,
@@ -167,7 +172,7 @@ def learn(typing_context: Any, theta: Any) -> Any:
         tape = _tape(context, builder, sig.args[0], args[0])
         cursor, most = (read(builder, tape, KEPT, which) for which in (CURSOR, LIMIT))
         known = builder.select(builder.icmp_signed("<", cursor, most), cursor, most)
-        builder.store(known, known_at(builder, tape))
+        builder.store(known, member(builder, tape, KNOWN))
         return known
 
     return types.intp(theta), generate
@@ -199,9 +204,8 @@ def value_store(draws: int) -> Any:
 def adjoints_at(draws: int) -> Any:
     """A compiled function ``f(theta, rows, out, stride)``: the adjoint of parameter k is to be at ``out + k stride``.
 
-    There it is set to 0; a ``theta`` that knows it comes back.
+    A ``theta`` that knows it comes back.
     """
-    zero = rows_of(draws).zero
 
     @intrinsic
     def moved(typing_context: Any, theta: Any, rows: Any, out: Any, stride: Any) -> Any:
@@ -210,17 +214,27 @@ def adjoints_at(draws: int) -> Any:
             beginning = context.make_array(sig.args[1])(context, builder, args[1]).data
             distance = builder.sub(*(builder.ptrtoint(pointer, INDEX) for pointer in (args[2], beginning)))
             found.first, found.step = builder.ashr(distance, word(3)), args[3]
+            tape, length = _tape(context, builder, sig.args[0], args[0]), builder.mul(args[3], found.size)
+            for which, content in ((UNTOUCHED, found.first), (LEFT, length), (STEP, args[3])):
+                builder.store(content, member(builder, tape, which))
             return found._getvalue()
 
         return theta(theta, rows, out, types.intp), generate
 
-    @_jit.inner
-    def elsewhere(theta: Any, rows: Any, out: Any, stride: Any) -> Any:
-        for k in range(len(theta)):
-            zero(out, k * stride)
-        return moved(theta, rows, out, stride)
+    return moved
 
-    return elsewhere
+
+@intrinsic
+def _settle(typing_context: Any, theta: Any) -> Any:
+    """Set the adjoints of parameters to 0 that hold nothing yet."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        tape = _tape(context, builder, sig.args[0], args[0])
+        clear_until(builder, tape, builder.load(member(builder, tape, LEFT)), theta.dual.tile)
+        builder.store(word(0), member(builder, tape, LEFT))
+        return context.get_dummy_value()
+
+    return types.none(theta), generate
 
 
 @functools.cache
@@ -234,6 +248,7 @@ def collector(draws: int) -> Any:
 
     @_jit.inner
     def collect(d: Any, theta: Any, notes: Any, rows: Any, start: Any) -> None:
+        _settle(theta)
         _seed(d, rows)
         sweep(notes, rows, end(theta)[0], START)
         rewind(theta, start)

@@ -54,7 +54,7 @@ class Rows:
         self.read, self.add_row = self._read(), self._add_row()
         self.add, self.add_all = self._add(_where_some), self._add(_everywhere)
         self.combine, self.combine_two, self.combine_several = map(self._combine, (1, 2, TOGETHER))
-        self.put_out, self.zero = self._put_out(), self._zero()
+        self.put_out = self._put_out()
 
     def _read(self) -> Any:
         draws = self.draws
@@ -171,22 +171,6 @@ class Rows:
             return types.none(rows, types.intp, out, types.intp), generate
 
         return put_out
-
-    def _zero(self) -> Any:
-        draws = self.draws
-
-        @intrinsic
-        def zero(typing_context: Any, out: Any, index: Any) -> Any:
-            """Store a row of zeros at ``out + index``."""
-
-            def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-                zeros = Emitter(context, builder).splat(0.0, draws)
-                builder.store(zeros.ir, row(builder, args[0], args[1], draws), align=8)
-                return context.get_dummy_value()
-
-            return types.none(out, types.intp), generate
-
-        return zero
 
 
 @functools.cache
