@@ -7,9 +7,9 @@ that is evaluated at once (see `fastfim.autodiff.tiles`)::
 
 The first are the adjoints of the parameters, 0 until the tape is read; the bin takes what flows to constants.  Those of
 the parameters may also lie elsewhere, where they are wanted in the end: their places count from the same beginning, and
-may be negative; they are not set to 0 before they are needed (see `deposit`).  A number refers to others by the *places* of their adjoints among the rows, counted in doubles.
-*Notes* are words; one record has a term for each operand, and ends in the number of terms and the place of its own
-adjoint, so that the tape can be read from its end::
+may be negative; they are set to 0 no earlier than need be (see `deposit`).  A number refers to others by the *places*
+of their adjoints among the rows, counted in doubles.  *Notes* are words; one record has a term for each operand, and
+ends in the number of terms and the place of its own adjoint, so that the tape can be read from its end::
 
     operand, weight, operand, weight, ..., number of terms, own place
     operand, operand, ..., number of terms | WIDE, own place
