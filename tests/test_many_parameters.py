@@ -92,13 +92,13 @@ def by(monkeypatch):
     return compute
 
 
-NO_TILES = {"TAPE_PARAMETERS": 10**6, "TILE_PARAMETERS": {1: 0, 2: 0}}
+NO_TILES = {"TAPE_PARAMETERS": {1: 10**6, 2: 10**6}, "TILE_PARAMETERS": {1: 0, 2: 0}}
 FORWARD = {**NO_TILES, "FORWARD_PARAMETERS": 10**6, "FORWARD_HESSIAN": 10**6}
 SINGLE = {**NO_TILES, "FORWARD_PARAMETERS": 0}
 
 
 @pytest.mark.parametrize("prepare", [False, True])
-@pytest.mark.parametrize("p", [passes.TAPE_PARAMETERS + 1, 151])
+@pytest.mark.parametrize("p", [passes.TAPE_PARAMETERS[1] + 1, 151])
 def test_tape_gives_what_forward_mode_gives(p, prepare, by):
     """Draws at once and one by one; 40 draws are a tile and a part of another."""
     expected = by(FORWARD, model(p, prepare))

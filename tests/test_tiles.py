@@ -37,7 +37,7 @@ def one_by_one(monkeypatch):
     def run(job, sizes):
         with monkeypatch.context() as patch:
             patch.setattr(passes, "TILE_PARAMETERS", {1: 0, 2: 0})
-            patch.setattr(passes, "TAPE_PARAMETERS", 10**6)
+            patch.setattr(passes, "TAPE_PARAMETERS", {1: 10**6, 2: 10**6})
             patch.setattr(passes, "TILE_SCORES", False)
             patch.setattr(kernels.store, "fetch", lambda depends_on, make: make().code())  # not what is on disk
             kernels._compiled.cache_clear()

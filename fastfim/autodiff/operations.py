@@ -299,6 +299,10 @@ def lower_entry(entry: Any, context: Any, builder: Any, sig: Any, args: Any) -> 
     wanted = sig.return_type
     if isinstance(wanted, Active) and isinstance(result, Value):  # plain numbers of several draws
         result = wanted.constant(e, result)
+    elif (
+        not isinstance(result, Value) and isinstance(wanted, Active) and result.kind != wanted
+    ):  # what the rule found may be simpler than expected
+        result = wanted.converted(e, result)
     return result.ir if isinstance(result, Value) else result.pack(e)
 
 

@@ -23,10 +23,15 @@ from .tiling import density_pass, score_pass, tile_pass
 
 #: Parameters differentiated at once; beyond, one pass over the chunk for each group.
 GRADIENT_LANES = 64
-#: Beyond, scores come from tiles on a tape, at a cost that does not grow with their number: at p = 10, ns a draw in
-#: forward mode and by tape, normal mean 16 and 4, precision matrix 84 and 43, logistic regression 790 and 150; an AR(1)
-#: of three parameters 930 and 2,200.
-TAPE_PARAMETERS = 8
+#: Beyond, derivatives come from tiles on a tape, by order. Scores, at a cost that does not grow with their number: at
+#: p = 10, ns a draw in forward mode and by tape, normal mean 16 and 4, precision matrix 84 and 43, logistic regression
+#: 790 and 150; an AR(1) of three parameters 930 and 2,200. Hessians, ns before there were tapes of tiles and with them:
+#: normal mean at p = 6, 47 and 14; 3-d normal (9) 133 and 107; linear factors at p = 8, 24, 730 and 440, 8,000 and
+#: 3,400; logistic regression with a random covariate each at p = 20, 1,090 and 90; a two-layer network at p = 19, 61,
+#: 12,200 and 1,550, 72,000 and 15,600; precision matrix at p = 50, 144,000 and 1,900.
+TAPE_PARAMETERS = {1: 8, 2: 5}
+#: And up to so many: each worker's second derivatives take 14 MB for 128 parameters, and more like their square.
+MOST_ON_TAPE = {1: 1 << 30, 2: 128}
 #: Where draws go one by one, beyond. Times the plain density, forward and by tape, at p = 10, 20, 32: normal mean 5.1
 #: and 8.8, 6.3 and 5.8, 9.0 and 4.8; with a precision matrix, by loops, 2.1 and 6.4, 3.8 and 6.4, 5.0 and 5.5.
 FORWARD_PARAMETERS = 24
@@ -115,13 +120,10 @@ def derivative_pass(recipe: Recipe) -> tuple[Any, Any]:
 def _automatic_pass(recipe: Recipe) -> tuple[Any, Any]:
     """Tiles as far as they go, and the rest of the draws one by one."""
     order = 1 if recipe.hessian is not None else recipe.order
-    if order == 2 and recipe.p > FORWARD_HESSIAN:
-        return _jit.no_items, _column_pass(recipe)
     begin, tiled, complete = _tiled_pass(recipe, order)
     if complete:
         return begin, tiled
-    by_tape = order == 1 and recipe.p > FORWARD_PARAMETERS
-    single = (_single_tape_pass if by_tape else _forward_pass)(recipe)
+    single = _single_pass(recipe, order)
 
     def automatic(theta, constants, kept, draws, results, chunk, m):  # type: ignore[no-untyped-def]
         done, kept = tiled(theta, constants, kept, draws, results, chunk, m)
@@ -134,8 +136,8 @@ def _automatic_pass(recipe: Recipe) -> tuple[Any, Any]:
 def _tiled_pass(recipe: Recipe, order: int) -> tuple[Any, Any, bool]:
     """How many draws can be done by tiles, from the first on, and whether these are always all."""
     with_prepared = prepared(recipe, autodiff.active)  # first, so that `tape_form` compiles for it, too
-    if order == 1 and recipe.p > TAPE_PARAMETERS and (form := tape_form(recipe)):
-        return *tape_pass(form, recipe, with_prepared), not form.diverges
+    if TAPE_PARAMETERS[order] < recipe.p <= MOST_ON_TAPE[order] and (form := tape_form(recipe, order)):
+        return *tape_pass(form, recipe, with_prepared, order), not form.diverges
     form = _tile_form(recipe, order)
     if form is None:
         return _jit.no_items, _none_done, False
@@ -155,8 +157,13 @@ def _tile_form(recipe: Recipe, order: int) -> tiles.TileForm | None:
     return tiles.tile_form(recipe.logpdf, theta, scalar=recipe.scalar, kinds=tuple(map(_abi.kind_of, recipe.kinds)))
 
 
-def _single_tape_pass(recipe: Recipe) -> Any:
-    return single_pass(recipe, prepared(recipe, autodiff.active))
+def _single_pass(recipe: Recipe, order: int) -> Any:
+    """The rest of the draws, one by one."""
+    if order == 2 and recipe.p > FORWARD_HESSIAN:
+        return _column_pass(recipe)
+    if order == 1 and recipe.p > FORWARD_PARAMETERS:
+        return single_pass(recipe, prepared(recipe, autodiff.active))
+    return _forward_pass(recipe)
 
 
 def _column_pass(recipe: Recipe) -> Any:
@@ -167,12 +174,11 @@ def _column_pass(recipe: Recipe) -> Any:
     end, room, rewind, words = second_order.end, second_order.room, second_order.rewind, second_order.NODE_WORDS
     p, wrt, offset = recipe.p, np.array(recipe.wrt), _abi.offset
 
-    def automatic(theta, constants, kept, draws, results, chunk, m):  # type: ignore[no-untyped-def]
+    def single(theta, constants, draws, results, chunk, i, m):  # type: ignore[no-untyped-def]
         densities = carray(results, (m,))
         scores = carray(offset(results, chunk), (p, chunk))
         hessians = carray(offset(results, chunk * (1 + p)), (p * (p + 1) // 2, chunk))
         memory, x = empty((FIRST_NODES, words)), gathered(draws.shape[1] + 1)
-        i = 0
         while i < m:
             taped = open_tape(theta, memory)
             args = with_prepared(taped, constants)
@@ -186,9 +192,8 @@ def _column_pass(recipe: Recipe) -> Any:
                     i += 1
             if i < m:
                 memory = empty((2 * end(taped), words))
-        return m, kept
 
-    return _jit.inner(automatic)
+    return _jit.inner(single)
 
 
 def _forward_pass(recipe: Recipe) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import _abi, _jit, autodiff
 from .._arrays import empty
-from ..autodiff import Theta, reverse, tiles
+from ..autodiff import Theta, reverse, second_order, tiles
 from ..autodiff.reverse import Taped
 from .block import TILE, Recipe
 from .placing import reader, room_for, tile_reader
@@ -24,9 +24,9 @@ FIRST_NOTES, FIRST_ROWS = 1 << 17, 1 << 18
 MOST_KEPT = 1 << 14
 
 
-def tape_form(recipe: Recipe) -> tiles.TileForm | None:
+def tape_form(recipe: Recipe, order: int) -> tiles.TileForm | None:
     """How a density does several draws at once on a tape, if it can."""
-    theta, kinds = Theta(Taped(1, TILE), recipe.parameters), [_abi.kind_of(kind) for kind in recipe.kinds]
+    theta, kinds = Theta(Taped(1, TILE, order=order), recipe.parameters), [_abi.kind_of(kind) for kind in recipe.kinds]
     if recipe.prepare is not None:
         try:
             kinds.append(_returned(autodiff.active(recipe.prepare), (theta, *kinds)))
@@ -40,14 +40,15 @@ def _returned(compiled: Any, arguments: tuple[Any, ...]) -> Any:
     return compiled.overloads[arguments].signature.return_type
 
 
-def tape_pass(form: tiles.TileForm, recipe: Recipe, with_prepared: Any) -> tuple[Any, Any]:
+def tape_pass(form: tiles.TileForm, recipe: Recipe, with_prepared: Any, order: int) -> tuple[Any, Any]:
     """Compiled ``begin()`` and ``f(theta, constants, kept, draws, results, chunk, m) -> done, kept``.
 
     ``done`` of m draws have been done by tiles: all, or those before the first tile that diverged. ``kept`` is what
     ``begin`` gives, and what goes from one chunk of a block to the next.
     """
     keeping = _nothing_kept() if form.diverges else _kept()
-    by_tape = _pass(recipe, TILE, tiles.attempt(form), with_prepared, tile_reader(recipe, TILE), _jit.nothing, keeping)
+    read = tile_reader(recipe, TILE)
+    by_tape = _pass(recipe, TILE, order, tiles.attempt(form), with_prepared, read, _jit.nothing, keeping)
 
     def tiled(theta, constants, kept, draws, results, chunk, m):  # type: ignore[no-untyped-def]
         return by_tape(theta, constants, kept, draws, results, chunk, 0, m)
@@ -59,7 +60,7 @@ def single_pass(recipe: Recipe, with_prepared: Any) -> Any:
     """Compiled ``f(theta, constants, draws, results, chunk, i, m)``: draws i to m, one at a time."""
     density = autodiff.active(recipe.logpdf, outermost=True)
     attempt = _jit.inner(lambda x, theta, args: (True, density(x, theta, *args)))
-    by_tape = _pass(recipe, 1, attempt, with_prepared, reader(recipe), room_for(recipe), _nothing_kept())
+    by_tape = _pass(recipe, 1, 1, attempt, with_prepared, reader(recipe), room_for(recipe), _nothing_kept())
 
     def single(theta, constants, draws, results, chunk, i, m):  # type: ignore[no-untyped-def]
         by_tape(theta, constants, (), draws, results, chunk, i, m)
@@ -91,18 +92,26 @@ def _kept() -> _Keeping:
 
 
 def _pass(
-    recipe: Recipe, tile: int, attempt: Any, with_prepared: Any, read: Any, memory_for: Any, keeping: _Keeping
+    recipe: Recipe,
+    tile: int,
+    order: int,
+    attempt: Any,
+    with_prepared: Any,
+    read: Any,
+    memory_for: Any,
+    keeping: _Keeping,
 ) -> Any:
     """The first draw that is not done comes back, and what is kept."""
-    in_place = tile > 1 and recipe.selected is None and recipe.prepare is None
-    open_tape, store = reverse.recorder(recipe.parameters, tile, in_place), reverse.value_store(tile)
-    begin, finish = _in_place(tile) if in_place else _by_copy(recipe, tile)
+    in_place = order == 1 and tile > 1 and recipe.selected is None and recipe.prepare is None
+    open_tape, store = reverse.recorder(recipe.parameters, tile, in_place, order), reverse.value_store(tile)
+    memory_of, begin, finish = _gradients(recipe, tile, in_place) if order == 1 else _hessians(recipe, tile)
     end, room, keep, learn = reverse.end, reverse.room, keeping.open, keeping.learn
     offset, least = _abi.offset, (recipe.parameters + 2 + reverse.SPARE) * tile
 
     def by_tape(theta, constants, kept, draws, results, chunk, i, m):  # type: ignore[no-untyped-def]
         scores, memory = offset(results, chunk), memory_for(draws.shape[1] + 1)
-        notes, rows = empty(FIRST_NOTES), on_line(empty(FIRST_ROWS + least))
+        notes, rows, beside = memory_of(FIRST_NOTES, FIRST_ROWS + least)
+        crowded = False
         while i < m:
             taped = open_tape(theta, notes, rows)
             keep(taped, kept)
@@ -116,33 +125,64 @@ def _pass(
                 if room(taped):
                     kept = learn(taped, kept)
                     store(d, offset(results, i))
-                    finish(d, here, notes, rows, start, offset(scores, i), chunk)
+                    if not finish(d, here, notes, rows, start, beside, crowded, offset(scores, i), chunk):
+                        crowded = True
+                        break
                     i += tile
-            if i < m:
+            if i < m and not room(taped):
                 needed = end(taped)
-                notes, rows = empty(2 * needed[0]), on_line(empty(2 * needed[1]))
+                notes, rows, beside = memory_of(2 * needed[0], 2 * needed[1])
         return i, kept
 
     return _jit.inner(by_tape)
 
 
-def _in_place(tile: int) -> tuple[Any, Any]:
-    """What precedes and follows a density whose derivatives are summed up where they are to be.
+def _gradients(recipe: Recipe, tile: int, in_place: bool) -> tuple[Any, Any, Any]:
+    """Memory for a tape; what precedes a density, and what follows it: whether that could be done.
 
-    All of them are, in their order, and nothing is recorded for several tiles.
+    ``in_place``: where all derivatives are wanted, in their order, and nothing is recorded for several tiles, they are
+    summed up where they are to be.
     """
-    collect = reverse.collector(tile)
-    return reverse.adjoints_at(tile), _jit.inner(
-        lambda d, theta, notes, rows, start, out, stride: collect(d, theta, notes, rows, start)
-    )
+    memory_of, wrt = _jit.inner(lambda notes, rows: tape_memory(notes, rows, 0)), np.array(recipe.wrt)
+    collect, gradient = reverse.collector(tile), reverse.reader(tile)
+
+    def collected(d, theta, notes, rows, start, beside, crowded, out, stride):  # type: ignore[no-untyped-def]
+        collect(d, theta, notes, rows, start)
+        return True
+
+    def copied(d, theta, notes, rows, start, beside, crowded, out, stride):  # type: ignore[no-untyped-def]
+        gradient(d, theta, notes, rows, start, wrt, out, stride)
+        return True
+
+    begin, finish = (reverse.adjoints_at(tile), collected) if in_place else (_as_it_is, copied)
+    return memory_of, begin, _jit.inner(finish)
 
 
-def _by_copy(recipe: Recipe, tile: int) -> tuple[Any, Any]:
-    """The same where they are copied from the tape."""
-    gradient, wrt = reverse.reader(tile), np.array(recipe.wrt)
-    return _jit.inner(lambda theta, rows, out, stride: theta), _jit.inner(
-        lambda d, theta, notes, rows, start, out, stride: gradient(d, theta, notes, rows, start, wrt, out, stride)
-    )
+def _hessians(recipe: Recipe, tile: int) -> tuple[Any, Any, Any]:
+    """The same for gradients and Hessians."""
+    words_of, differentiate, offset = second_order.words_of, second_order.hessian_reader(tile), _abi.offset
+    wrt, p = np.array(recipe.wrt), recipe.p
+    memory_of = _jit.inner(lambda notes, rows: tape_memory(notes, rows, words_of(tile, rows, p)))
+
+    def hessian(d, theta, notes, rows, start, beside, crowded, out, stride):  # type: ignore[no-untyped-def]
+        return differentiate(d, theta, notes, rows, start, wrt, beside, crowded, out, offset(out, p * stride), stride)
+
+    return memory_of, _as_it_is, _jit.inner(hessian)
+
+
+@_jit.inner
+def _as_it_is(theta: Any, rows: Any, out: Any, stride: Any) -> Any:
+    return theta
+
+
+@_jit.inner
+def tape_memory(notes: Any, rows: Any, beside: Any) -> Any:
+    """So many words of notes, of rows, and of something else.
+
+    In one piece, which the allocator keeps at hand: several are given back to the system, and each page found anew.
+    """
+    memory = on_line(empty(notes + rows + beside + 8))
+    return memory[rows : rows + notes], memory[:rows], memory[rows + notes : rows + notes + beside]
 
 
 @_jit.inner

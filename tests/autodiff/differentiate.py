@@ -173,6 +173,61 @@ def compiled_tile(function, p, scalar=True, place=None):
     return differentiated
 
 
+def compiled_hessians(function, p, wrt=None, scalar=False):
+    """``f(draws, theta, by_motions) -> (values, gradients, packed Hessians)`` of `TILE` draws, or None: it cannot be.
+
+    Where there is no room for all edges, its result is ``None``.
+    """
+    form = tiles.tile_form(function, Theta(reverse.Taped(1, TILE, order=2), p), scalar=scalar, kinds=())
+    if form is None:
+        return None
+    record, store, read = (
+        reverse.recorder(p, TILE, order=2),
+        reverse.value_store(TILE),
+        second_order.hessian_reader(TILE),
+    )
+    attempt, number, vector = tiles.attempt(form), tiles.number_tile_of(TILE), tiles.vector_tile_of(TILE)
+    one, several = (lambda d: number(pointer(d[0]))), (lambda d: _abi.read_only(vector(pointer(d[0]), len(d))))
+    draw, chosen = _jit.inner(one if scalar else several), np.array(range(p) if wrt is None else wrt)
+    n = len(chosen)
+
+    @njit(no_cfunc_wrapper=True)
+    def evaluate(draws, theta, notes, rows, memory, by_motions, values, gradients, hessians):
+        taped = record(pointer(theta), notes, rows)
+        start = reverse.end(taped)
+        done, d = attempt(draw(draws), taped, ())
+        if not (done and reverse.room(taped)):
+            return 0
+        store(d, pointer(values))
+        places = pointer(gradients[0]), pointer(hessians[0])
+        return 1 + read(d, taped, notes, rows, start, chosen, memory, by_motions, *places, TILE)
+
+    def differentiated(draws, theta, by_motions=False):
+        notes, rows = np.full((2, 400_000), np.nan)
+        memory = np.full(second_order.words_of.py_func(TILE, len(rows), n), np.nan)
+        values, gradients, hessians = np.empty(TILE), np.empty((n, TILE)), np.full((n * (n + 1) // 2, TILE), np.nan)
+        results = values, gradients, hessians
+        found = evaluate(
+            np.ascontiguousarray(draws), np.array(theta, dtype=float), notes, rows, memory, by_motions, *results
+        )
+        assert found > 0, "draws took different branches"
+        return (values, gradients.T, hessians.T) if found == 2 else None
+
+    return differentiated
+
+
+def differentiate_by_edges(function, x, theta):
+    """All derivatives of equal draws on one tape, by edges and by motions; where that cannot be, of one by columns."""
+    evaluate, draws = compiled_hessians(function, len(theta)), np.repeat(np.array(x)[:, None], TILE, axis=1)
+    if evaluate is None:
+        return differentiate_by_columns(function, x, theta)
+    moved = evaluate(draws, theta, True)
+    for part, other in zip(evaluate(draws, theta), moved, strict=True):
+        np.testing.assert_array_equal(part, part[:1].repeat(TILE, axis=0))
+        np.testing.assert_allclose(part, other, rtol=1e-10, atol=1e-11 * (1 + np.abs(other).max()))
+    return Derivatives(moved[0][-1], moved[1][-1], unpacked(moved[2][-1], len(theta)))
+
+
 def differentiate_on_a_tile(function, x, theta):
     """The same of equal draws on one tape, or where that cannot be, of one draw."""
     evaluate = compiled_tile(function, len(theta), scalar=False)

@@ -13,17 +13,20 @@ from .differentiate import (
     differentiate,
     differentiate_backwards,
     differentiate_by_columns,
+    differentiate_by_edges,
     differentiate_forward_on_a_tile,
     differentiate_on_a_tile,
 )
 
-#: Forward mode, of one draw and several, and reverse mode: to first order, of one draw and several, and to second.
+#: Forward mode, of one draw and several, and reverse mode: to first order, of one draw and
+#: several, and to second, of one draw and several.
 MODES = (
     differentiate,
     differentiate_forward_on_a_tile,
     differentiate_backwards,
     differentiate_on_a_tile,
     differentiate_by_columns,
+    differentiate_by_edges,
 )
 #: No element is a number that programs contain: where two are equal, `max` has no derivative.
 X, THETA = np.array([0.7, 1.3, 2.1]), (1.27, -0.6, 0.8)

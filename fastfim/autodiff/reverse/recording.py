@@ -68,14 +68,15 @@ _POINTER = types.CPointer(types.float64)
 
 
 @functools.cache
-def recorder(p: int, draws: int = 1, elsewhere: bool = False) -> Any:
+def recorder(p: int, draws: int = 1, elsewhere: bool = False, order: int = 1) -> Any:
     """A compiled function ``f(theta_pointer, notes, rows) -> Theta`` that opens a tape for ``p`` parameters.
 
     ``notes`` and ``rows`` are float64 vectors, whose previous content is of no interest; there is room for what is
     spare and for the parameters at least.  The `Theta` holds a private copy of the parameters, and the header, on the
     stack of the caller.  ``elsewhere``: adjoints of the parameters are given a place before anything is written.
+    ``order=2``: the tape is one for Hessians (see `fastfim.autodiff.second_order`).
     """
-    theta_type = Theta(Taped(1, draws), p)
+    theta_type = Theta(Taped(1, draws, order=order), p)
 
     @intrinsic
     def open_tape(typing_context: Any, theta: Any, notes: Any, rows: Any) -> Any:
@@ -148,7 +149,7 @@ def keep_in(typing_context: Any, theta: Any, kept: Any, known: Any) -> Any:
 
 
 @intrinsic
-def _seed(typing_context: Any, d: Any, rows: Any) -> Any:
+def seed(typing_context: Any, d: Any, rows: Any) -> Any:
     """The adjoints with which the reading begins: those of the terms of ``d``."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -249,7 +250,7 @@ def collector(draws: int) -> Any:
     @_jit.inner
     def collect(d: Any, theta: Any, notes: Any, rows: Any, start: Any) -> None:
         _settle(theta)
-        _seed(d, rows)
+        seed(d, rows)
         sweep(notes, rows, end(theta)[0], START)
         rewind(theta, start)
 

@@ -15,7 +15,11 @@ ends in the number of terms and the place of its own adjoint, so that the tape c
     operand, operand, ..., number of terms | WIDE, own place
 
 Weights that are the same for all draws stand among the notes.  Where each draw has its own, they are rows that follow
-the adjoint.  Other kinds of records have a negative number of terms (see `products`).
+the adjoint.  Other kinds of records have a negative number of terms: products (see `products`), and on a tape that is
+read to second order, operations that are not linear.  These note which of the second derivatives there are, in the
+order 11, 12, ..., 22, ..., as bits of what they say of themselves::
+
+    operand, operand, ..., [weight, ..., second derivative, ...], number of operands | bits << 8 | WIDE, BENT, own place
 
 The third stretch keeps numbers that are the same for all draws, in the order in which they are worked out, so that the
 next draws, which take the same way, find them there (see `kept`).
@@ -27,8 +31,9 @@ What does not fit is counted but not written: `room` says whether all did.
 # mypy: disable-error-code="untyped-decorator"
 from __future__ import annotations
 
+import itertools
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from llvmlite import ir
@@ -46,6 +51,8 @@ Term: TypeAlias = "tuple[Any, Value]"
 BIN = 0
 #: Added to the number of terms whose weights are rows.
 WIDE = 1 << 62
+#: The number of terms of a record with second derivatives, and where the bits are that tell which.
+BENT, BITS = -2, 8
 #: Words of notes, and rows, behind the limits, into which whatever does not fit is written.
 SPARE = 16
 #: Where the notes begin: what lies before looks like a record of nothing.
@@ -197,6 +204,23 @@ def record(builder: Any, tape: Any, terms: Sequence[Term], draws: int) -> Any:
     at, own = take(builder, tape, NOTES, word(words + 2)), take(builder, tape, ROWS, word(rows + draws))
     _put_rows(builder, tape, own, [_zeros(draws)], draws)
     _write(builder, tape, at, builder.add(own, word(draws)), terms, word(0), own, draws)
+    return own
+
+
+def record_bent(
+    builder: Any, tape: Any, terms: Sequence[Term], bends: Mapping[tuple[int, int], Value], draws: int
+) -> Any:
+    """Write a record of what is not linear; weights and second derivatives all are rows, or none is."""
+    numbers, wide = [*(w for _, w in terms), *bends.values()], _is_wide(terms)
+    pairs = list(itertools.combinations_with_replacement(range(len(terms)), 2))
+    bits = sum(1 << k for k, pair in enumerate(pairs) if pair in bends)
+    summary = word(len(terms) | bits << BITS | (WIDE if wide else 0))
+    contents = [*(place for place, _ in terms), *([] if wide else [w.ir for w in numbers]), summary, word(BENT)]
+    rows = [_zeros(draws), *([w.ir for w in numbers] if wide else [])]
+    at, own = take(builder, tape, NOTES, word(len(contents) + 1)), take(builder, tape, ROWS, word(len(rows) * draws))
+    for i, content in enumerate([*contents, own]):
+        note(builder, tape, builder.add(at, word(i)), content)
+    _put_rows(builder, tape, own, rows, draws)
     return own
 
 

@@ -11,10 +11,14 @@ where a number is stored in an array or goes round a loop, and operations ask fo
 is the same for all draws, and stays a number with plain scales, worked out and recorded once for all of them; where
 the draws themselves come in, it becomes ``Taped(k, draws, wide=True)``, whose value and scales are vectors.  Types tell
 the two apart while compiling: nothing is asked at run time.
+
+``order=2`` is for tapes that are read to second order (see `fastfim.autodiff.second_order`).  Sums and multiples stay
+what they are; an operation that is not linear is recorded at once, with its second derivatives.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -31,7 +35,19 @@ from fastfim.autodiff.emit import Emitter, Value
 from fastfim.autodiff.masks import Mask
 from fastfim.autodiff.number import REAL, Active
 from fastfim.autodiff.reverse.kept import remembered
-from fastfim.autodiff.reverse.tape import BIN, TAPE, TapeType, append, deposit, in_reach, is_null, nowhere, record, word
+from fastfim.autodiff.reverse.tape import (
+    BIN,
+    TAPE,
+    TapeType,
+    append,
+    deposit,
+    in_reach,
+    is_null,
+    nowhere,
+    record,
+    record_bent,
+    word,
+)
 from fastfim.autodiff.rules import Adding, Choice, Derivatives, Entry, Partial, Rule, evaluate
 
 #: Terms that a number may collect.
@@ -50,11 +66,11 @@ class Taped(Active):
     #: The place of the first parameter's adjoint, and how far it is from one to the next.
     extra = (("tape", TapeType(always=True)), ("first", types.intp), ("step", types.intp))
 
-    def __init__(self, terms: int = 1, tile: int = 1, wide: bool = False) -> None:
-        self.terms, self.tile, self.wide = terms, tile, wide
+    def __init__(self, terms: int = 1, tile: int = 1, wide: bool = False, order: int = 1) -> None:
+        self.terms, self.tile, self.wide, self.order = terms, tile, wide, order
         self.draws = tile if wide else 1
         several = f", {tile}{', wide' * wide}" if tile > 1 else ""
-        super().__init__(f"Taped({terms}{several})")
+        super().__init__(f"Taped({terms}{several}{', order=2' * (order == 2)})")
 
     @property
     def data(self) -> Dual | None:
@@ -68,7 +84,7 @@ class Taped(Active):
 
     def of(self, terms: int, wide: bool | None = None) -> Taped:
         """The type of numbers with other terms on the same tape."""
-        return Taped(terms, self.tile, self.wide if wide is None else wide)
+        return Taped(terms, self.tile, self.wide if wide is None else wide, self.order)
 
     @property
     def size(self) -> int:
@@ -101,6 +117,8 @@ class Taped(Active):
         if isinstance(entry, Rule) and entry.adds_up is Adding.SUM:
             return self.stored, lambda kind: kind
         counts = [kind.terms for kind in kinds if isinstance(kind, Taped)]
+        if self.order == 2 and not _is_linear(entry, len(counts)):
+            return self.stored, lambda kind: kind.stored
         if sum(counts) <= TERMS:
             return self.of(sum(counts)), lambda kind: kind
         return self.of(len(counts)), lambda kind: kind.stored
@@ -148,17 +166,20 @@ class Taped(Active):
         if self.tile == 1 or not entry.costly or not single or any(part.kind.wide for part in numbers):
             return emit()
         partials: list[Value | float | None] = []
+        needed = [isinstance(x, TapedParts) for x in operands]
+        pairs = itertools.combinations_with_replacement(needed, 2) if self.order == 2 else ()
+        wanted = [*needed, *(a and b for a, b in pairs)]
 
         def make() -> list[Value]:
-            value, firsts, _ = emit()
-            wanted = zip(operands, firsts, strict=True)
-            partials.extend(evaluate(first) if isinstance(x, TapedParts) else None for x, first in wanted)
+            value, firsts, seconds = emit()
+            partials.extend(evaluate(p) if w else None for p, w in zip((*firsts, *seconds), wanted, strict=False))
             return [value, *(partial for partial in partials if isinstance(partial, Value))]
 
         tape = any_tape(e, common_tape(e, [part.tape for part in numbers]), self.tile)
-        value, *found = remembered(e, tape, 1 + len(numbers), make)
+        value, *found = remembered(e, tape, 1 + sum(wanted), make)
         following = iter(found)
-        return value, tuple(next(following) if isinstance(p, Value) else p for p in partials), ()
+        known = tuple(next(following) if isinstance(p, Value) else p for p in partials)
+        return value, known[: len(operands)], known[len(operands) :]
 
     def propagate(
         self,
@@ -169,11 +190,18 @@ class Taped(Active):
         seconds: Callable[[int, int], Partial],
     ) -> TapedParts:
         """The chain rule."""
-        weights = [evaluate(first) for first in firsts]
+        weights, bends = [evaluate(first) for first in firsts], self._bends(len(active), seconds)
+        wide = value.width > 1 or any(part.kind.wide for part in active)
+        if any(bend is not None for bend in bends.values()):
+            return _bent(e, self.of(1, wide), value, active, weights, bends)
         terms = [(n, s * w) for part, w in zip(active, weights, strict=True) if w is not None for n, s in part.terms]
         tape = common_tape(e, [part.tape for part in active])
-        wide = value.width > 1 or any(part.kind.wide for part in active)
         return self.of(sum(part.kind.terms for part in active), wide).padded(e, value, terms, tape)
+
+    def _bends(self, count: int, seconds: Callable[[int, int], Partial]) -> dict[tuple[int, int], Any]:
+        """Second partial derivatives, where they are asked for."""
+        pairs = itertools.combinations_with_replacement(range(count), 2)
+        return {pair: evaluate(seconds(*pair)) for pair in pairs} if self.order == 2 else {}
 
     def append(
         self, e: Emitter, value: Value, active: Sequence[TapedParts], firsts: Sequence[Partial], seconds: Any
@@ -226,9 +254,14 @@ class Taped(Active):
         return Conversion.safe if fits or self._takes(other) else None
 
 
-def no_second(a: int, b: int) -> Partial:
-    """No second derivative is asked for."""
-    raise NotImplementedError
+def no_second(a: int, b: int) -> None:
+    """What is linear has no second derivatives."""
+
+
+def _is_linear(entry: Entry, count: int) -> bool:
+    """Whether an operation, ``count`` of whose arguments are taped, has no second derivatives for sure."""
+    name = getattr(entry, "name", "")
+    return name in ("add", "subtract", "negative", "positive") or (name == "multiply" and count == 1)
 
 
 TAPED = Taped()
@@ -305,6 +338,24 @@ def rerecorded(e: Emitter, number: TapedParts) -> TapedParts:
     """The same number at the place of a new record."""
     operands, kind = [(unmarked(e.builder, node.ir), scale) for node, scale in number.terms], number.kind.stored
     return on_tape(e, kind, number.value, [number.tape], lambda tape: record(e.builder, tape, operands, kind.tile))
+
+
+def _bent(
+    e: Emitter, kind: Taped, value: Value, active: Sequence[TapedParts], weights: Sequence[Any], bends: dict[Any, Any]
+) -> TapedParts:
+    """A number at the place of a new record with second derivatives."""
+    scaled = [recorded(e, part).terms[0] for part in active]
+    terms = [
+        (unmarked(e.builder, node.ir), e.splat(0.0 if w is None else scale * w, kind.draws))
+        for (node, scale), w in zip(scaled, weights, strict=True)
+    ]
+    second = {
+        (i, j): e.splat(scaled[i][1] * scaled[j][1] * bend, kind.draws)
+        for (i, j), bend in bends.items()
+        if bend is not None
+    }
+    tapes = [part.tape for part in active]
+    return on_tape(e, kind, value, tapes, lambda tape: record_bent(e.builder, tape, terms, second, kind.tile))
 
 
 def on_tape(e: Emitter, kind: Taped, value: Value, tapes: Sequence[Value], write: Callable[[Any], Any]) -> TapedParts:
