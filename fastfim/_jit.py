@@ -17,20 +17,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import llvmlite.binding
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.imputils import impl_ret_borrowed
-from numba.core.registry import CPUDispatcher
+from numba.core.registry import CPUDispatcher, cpu_target
 from numba.extending import intrinsic as _intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
 from . import store
 from ._arrays import empty
-from ._inlining import EntryCompiler, InlinedCompiler
+from ._inlining import EntryCompiler, EntryLibrary, InlinedCompiler
 
 
 def _import_array_functions() -> None:
@@ -248,6 +249,53 @@ def compiler(name: str) -> Callable[[], store.Compiled]:
     return COMPILERS[name]
 
 
+def _linker(name: str, compiled: Callable[[], store.Compiled]) -> Callable[[], store.Code]:
+    """What compiles the function of a symbol, or reads its machine code from disk, and tells the linker: once."""
+
+    @cache
+    def link() -> store.Code:
+        code = store.fetch((store.EXTERNAL, name), compiled)
+        llvmlite.binding.add_symbol(name, code.address)
+        return code
+
+    COMPILERS[name] = compiled
+    return link
+
+
+class Direct(NamedTuple):
+    """A function that machine code calls by its symbol, and that returns its result, once it is linked."""
+
+    symbol: str
+    result: Any
+    link: Callable[[], store.Code]
+
+
+def direct(signature: Any, function: Any, suffix: str) -> Direct:
+    """Like `external`, without Numba's convention, by which results are written to memory: it may then be pure."""
+    name = f"{function.__module__}.{function.__name__}{suffix}"
+    return Direct(name, signature.return_type, _linker(name, lambda: _direct(signature, function)))
+
+
+@without_collector()
+@global_compiler_lock  # type: ignore[untyped-decorator]
+def _direct(signature: Any, function: Any) -> store.Compiled:
+    dispatcher, context = njit(**INNER)(function), cpu_target.target_context
+    dispatcher.compile(signature.args)
+    inside = dispatcher.overloads[signature.args]
+    name = f"direct.{inside.fndesc.llvm_func_name}"
+    library = EntryLibrary(context.codegen(), name)
+    module = library.create_ir_module(name)
+    kinds = [context.get_value_type(kind) for kind in (signature.return_type, *signature.args)]
+    entry = ir.Function(module, ir.FunctionType(kinds[0], kinds[1:]), name)
+    builder = ir.IRBuilder(entry.append_basic_block())
+    result = context.call_internal_no_propagate(builder, inside.fndesc, signature, entry.args)[1]
+    builder.ret(result)
+    library.add_linking_library(inside.library)
+    library.add_ir_module(module)
+    library.finalize()
+    return store.Compiled(library, name, inside)
+
+
 def externals(signature_of: Callable[[str], Any]) -> Any:
     """Like `external`, for several kinds of arguments: a function of words that say which, ``signature_of`` these."""
 
@@ -273,25 +321,12 @@ def external(signature: Any, *, flags: frozenset[str] = STRICT, suffix: str = ""
     def wrap(function: Any) -> Any:
         name = f"{function.__module__}.{function.__name__}{suffix}"
 
-        def compiled() -> store.Compiled:
-            return native(signature, function, flags)
-
-        @cache
-        def linked() -> store.Code:
-            code = store.fetch((store.EXTERNAL, name), compiled)
-            llvmlite.binding.add_symbol(name, code.address)
-            return code
-
-        COMPILERS[name] = compiled
+        link = _linker(name, lambda: native(signature, function, flags))
 
         def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            linked()
-            values = [
-                context.cast(builder, value, given, wanted)
-                for value, given, wanted in zip(
-                    cgutils.unpack_tuple(builder, args[0]), sig.args[0], signature.args, strict=True
-                )
-            ]
+            link()
+            given = zip(cgutils.unpack_tuple(builder, args[0]), sig.args[0], signature.args, strict=True)
+            values = [context.cast(builder, *value) for value in given]
             convention = context.call_conv
             kind = convention.get_function_type(signature.return_type, signature.args)
             target = cgutils.get_or_insert_function(builder.module, kind, name)

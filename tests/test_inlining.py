@@ -73,3 +73,11 @@ assert njit(lambda a: np.linalg.det(a) + np.dot(a, a)[0, 0])(2 * np.eye(2)) == 8
 assert "scipy.linalg" in sys.modules
 """
     subprocess.run([sys.executable, "-c", source], check=True)
+
+
+def test_direct_calls_give_results():
+    """Without a store each has machine code of its own in this process."""
+    double = types.float64
+    kept = [_jit._direct(double(double), function) for function in (lambda x: x * x, lambda x: x + 0.5)]
+    calls = [ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(compiled.code().address) for compiled in kept]
+    assert [call(3.0) for call in calls] == [9.0, 3.5]

@@ -9,11 +9,11 @@ as its value, one call that returns a tuple is several times cheaper::
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from llvmlite import ir
 
-from fastfim.autodiff.emit import DOUBLE, LANE, Emitter, Operand, Value, compile_scalar, declare_pure
+from fastfim.autodiff.emit import DOUBLE, LANE, Emitter, Operand, Value, pure_function
 
 
 def call_tuple(e: Emitter, function: Callable[..., tuple[float, ...]], *xs: Operand) -> tuple[Value, ...]:
@@ -29,7 +29,7 @@ def call_tuple(e: Emitter, function: Callable[..., tuple[float, ...]], *xs: Oper
         Its arguments.
     """
     values = e.broadcast(*xs)
-    target = _declared(e, function, len(values))
+    target = pure_function(e, function, len(values))
     lanes = [e.builder.call(target, [e.lane(v, k).ir for v in values]) for k in range(values[0].width)]
     count = lanes[0].type.count
     return tuple(_gather(e, [e.builder.extract_value(lane, i) for lane in lanes]) for i in range(count))
@@ -43,22 +43,3 @@ def _gather(e: Emitter, numbers: list[Any]) -> Value:
     for k, number in enumerate(numbers):
         result = e.builder.insert_element(result, number, ir.Constant(LANE, k))
     return Value(e, result)
-
-
-def _declared(e: Emitter, function: Callable[..., tuple[float, ...]], arity: int) -> Any:
-    """``[n x double] f(double...)`` around the compiled function, whose own convention returns by pointer."""
-    compiled = compile_scalar(cast(Any, function), arity)
-    e.context.add_linking_libs((compiled.library,))
-    result_type = e.context.get_value_type(compiled.signature.return_type)
-    name = f"pure.{compiled.fndesc.mangled_name}"
-    known = e.builder.module.globals.get(name)
-    if known is not None:
-        return known
-    target = ir.Function(e.builder.module, ir.FunctionType(result_type, [DOUBLE] * arity), name)
-    target.linkage = "linkonce_odr"
-    declare_pure(target)
-    target.attributes.add("noinline")  # inlined, its loops would stay in the loop over draws
-    inside = ir.IRBuilder(target.append_basic_block())
-    _, result = e.context.call_internal_no_propagate(inside, compiled.fndesc, compiled.signature, list(target.args))
-    inside.ret(result)
-    return target

@@ -28,6 +28,7 @@ from numba import types
 from numba.core.dispatcher import Dispatcher
 
 from fastfim import _jit
+from fastfim.autodiff.numerics.compile import kept
 
 DOUBLE = ir.DoubleType()
 INDEX = ir.IntType(64)
@@ -287,26 +288,9 @@ class Emitter:
     def _declared(self, function: Any, arity: int) -> Any:
         symbol = SYMBOLS.get(function, function)
         if not isinstance(symbol, str):
-            return self._pure(symbol, arity)
+            return pure_function(self, symbol, arity)
         target = self._function(symbol, DOUBLE, arity)
         declare_pure(target)
-        return target
-
-    def _pure(self, function: Any, arity: int) -> Any:
-        """``double f(double...)`` around a compiled Python function, whose own convention returns by pointer."""
-        compiled = compile_scalar(function, arity)
-        self.context.add_linking_libs((compiled.library,))
-        name = f"pure.{compiled.fndesc.mangled_name}"
-        target = self._function(name, DOUBLE, arity)
-        if target.is_declaration:
-            target.linkage = "linkonce_odr"
-            declare_pure(target)
-            target.attributes.add("noinline")  # inlined, its loops would stay in the loop over draws
-            inside = ir.IRBuilder(target.append_basic_block())
-            _, result = self.context.call_internal_no_propagate(
-                inside, compiled.fndesc, compiled.signature, list(target.args)
-            )
-            inside.ret(result)
         return target
 
 
@@ -320,9 +304,31 @@ def declare_pure(function: Any) -> None:
         set.add(function.attributes, attribute)  # llvmlite's own `add` does not know `willreturn`
 
 
-def compile_scalar(function: Callable[..., float], arity: int) -> Any:
-    """Numba's compile result of a plain function of ``arity`` float64s."""
-    dispatcher = inlined(function)
-    arguments = (types.float64,) * arity
-    dispatcher.compile(arguments)
-    return dispatcher.overloads[arguments]
+def pure_function(e: Emitter, function: Any, arity: int) -> Any:
+    """The LLVM function ``f(double...)`` of a plain Python function, which returns what that does.
+
+    Functions of `numerics` are called by name; others are compiled along, inside a function that returns the result,
+    which Numba's own convention writes to memory.
+    """
+    external, module = kept(function), e.builder.module
+    if external is not None:
+        external.link()
+        name, result = external.symbol, external.result
+    else:
+        dispatcher, arguments = inlined(function), (types.float64,) * arity
+        dispatcher.compile(arguments)
+        compiled = dispatcher.overloads[arguments]
+        name, result = f"pure.{compiled.fndesc.mangled_name}", compiled.signature.return_type
+    known = module.globals.get(name)
+    if known is not None:
+        return known
+    target = ir.Function(module, ir.FunctionType(e.context.get_value_type(result), [DOUBLE] * arity), name)
+    declare_pure(target)
+    if external is None:
+        e.context.add_linking_libs((compiled.library,))
+        target.linkage = "linkonce_odr"
+        target.attributes.add("noinline")  # inlined, its loops would stay in the loop over draws
+        inside = ir.IRBuilder(target.append_basic_block())
+        values = list(target.args)
+        inside.ret(e.context.call_internal_no_propagate(inside, compiled.fndesc, compiled.signature, values)[1])
+    return target
