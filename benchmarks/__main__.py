@@ -1,5 +1,5 @@
 """Print the tables of the README: ``python -m benchmarks`` for speed, with ``peers`` against others, with ``accuracy``
-the time to it. With ``scores``: the part of the first that is about scores of many parameters."""
+the time to it. With ``scores``: the part of the first that is about many parameters."""
 
 import platform
 import sys
@@ -15,6 +15,9 @@ def scores():
         plain, score = many_parameters.timings(name)
         peer = many_parameters_jax.nanoseconds(name)
         print(f"{name:28}{plain:10.0f}{score:10.0f}{score / plain:8.1f}{peer:10.0f}{peer / score:8.1f}")
+    print(f"{'ns a draw':40}{'score':>10}{'+ Hessian':>12}")
+    for name, case in many_parameters.HESSIANS.items():
+        print(f"{name:40}{many_parameters.derivatives(case, 1):10.0f}{many_parameters.derivatives(case, 2):12.0f}")
 
 
 def speed():

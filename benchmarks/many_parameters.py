@@ -1,4 +1,4 @@
-"""What a score costs beside the log density alone, as the number of parameters grows."""
+"""What a score costs beside the log density alone, and a Hessian, as the number of parameters grows."""
 
 import math
 import time
@@ -13,7 +13,7 @@ from fastfim.kernels.block import TILE, Layout, recipe_of
 from fastfim.kernels.passes import derivative_pass
 from fastfim.streams import aligned_empty
 
-from . import many_parameters_jax
+from . import many_parameters_jax, models
 
 RANDOM = np.random.default_rng(0)
 DRAWS = 1024
@@ -126,6 +126,24 @@ MODELS |= {
     "AR(1), T = 1000, p = 3": (ar1, np.array([0.1, 0.5, 1.2]), 1000, ()),
 }
 
+#: Those whose Hessians are timed.
+HESSIANS = {f"normal mean, p = {p}": MODELS[f"normal mean, p = {p}"] for p in (10, 50)}
+HESSIANS |= {f"precision matrix, p = {p}": MODELS[f"precision matrix, p = {p}"] for p in (10, 50)}
+HESSIANS |= {f"logistic, p = {p}": MODELS[f"logistic, p = {p}"] for p in (10, 50)}
+HESSIANS |= {
+    "3-d normal, p = 9": (models.logpdf_normal3, np.array(models.MODELS["3-d normal (9)"][1]), 3, ()),
+    "logistic, random covariates, p = 20": (models.logpdf_logistic, np.array(models.COEFFICIENTS), 21, ()),
+    **{
+        f"linear factors, p = {d * (k + 1)}": (factor, np.append(normals(d * k), np.zeros(d)), d, (k,))
+        for d, k in ((4, 1), (6, 3))
+    },
+    **{
+        f"two-layer network, p = {6 * h + 1}": (network, 0.3 * normals(6 * h + 1), 20, (normals(20, 4), h))
+        for h in (3, 10)
+    },
+    "Gaussian process, p = 20": MODELS["Gaussian process, p = 20"],
+}
+
 
 def nanoseconds(function, *args):
     """Least time of a call over a tenth of a second of calls."""
@@ -140,16 +158,8 @@ def nanoseconds(function, *args):
 
 def timings(name):
     """Nanoseconds of a log density and of a score."""
-    logpdf, theta, size, args = MODELS[name]
-    likelihood = fastfim.Likelihood(
-        lambda rng, theta, x, *args: None, logpdf, parameters=[f"t{j}" for j in range(len(theta))], size=size
-    )
-    model = likelihood.bind(args)
-    recipe = recipe_of(model, 1, "mc")
-    density, (begin, differentiate) = autodiff.plain(logpdf), derivative_pass(recipe)
-    p, address, offset, chunk = len(theta), _abi.address, _abi.offset, Layout(len(theta), size, 1).chunk
-
-    unpack = _abi.unpacker(recipe.kinds, 0)
+    logpdf, _, size, args = MODELS[name]
+    density = autodiff.plain(logpdf)
 
     @njit(error_model="numpy", fastmath={"contract", "nsz"})
     def values(draws, theta, args):
@@ -158,20 +168,40 @@ def timings(name):
             total += density(draws[i], theta, *args)
         return total
 
+    draws = draws_of(logpdf, DRAWS * size).reshape(DRAWS, size)
+    return nanoseconds(values, draws, MODELS[name][1], args) / DRAWS, derivatives(MODELS[name], 1)
+
+
+def draws_of(logpdf, count):
+    """Normal numbers, or truth values for a logistic regression."""
+    draws = aligned_empty(count)
+    draws[:] = normals(count)
+    if logpdf in (logistic, models.logpdf_logistic):
+        draws[:] = draws > 0
+    return draws
+
+
+def derivatives(case, order):
+    """Nanoseconds of a log density with its score (order 1) or with score and Hessian (order 2)."""
+    logpdf, theta, size, args = case
+    likelihood = fastfim.Likelihood(
+        lambda rng, theta, x, *args: None, logpdf, parameters=[f"t{j}" for j in range(len(theta))], size=size
+    )
+    model = likelihood.bind(args)
+    recipe, layout = recipe_of(model, order, "mc"), Layout(len(theta), size, order)
+    begin, differentiate = derivative_pass(recipe)
+    address, offset, chunk = _abi.address, _abi.offset, layout.chunk
+    unpack = _abi.unpacker(recipe.kinds, 0)
+
     @njit(error_model="numpy", fastmath={"contract", "nsz"})
-    def scores(draws, theta, table, results):
+    def run(draws, theta, table, results):
         args, kept = unpack(address(table)), begin()
-        for i in range(0, len(draws), chunk):  # as in a block: a chunk at a time
+        for i in range(0, DRAWS, chunk):  # as in a block: a chunk at a time
             memory = carray(offset(address(draws), i * size), (chunk // TILE, size, TILE))
             _, kept = differentiate(address(theta), args, kept, memory, address(results), chunk, chunk, True)
 
-    draws, results = aligned_empty(DRAWS * size).reshape(DRAWS, size), aligned_empty(chunk * (p + 1))
-    draws[:] = normals(DRAWS, size)
-    if logpdf is logistic:
-        draws[:] = draws > 0
-    table = calls.words((), model.args)
-    runs = (values, draws, theta, model.args), (scores, draws, theta, table, results)
-    return [nanoseconds(*run) / DRAWS for run in runs]
+    draws, results = draws_of(logpdf, DRAWS * size), aligned_empty(chunk * (layout.rows + 1))
+    return nanoseconds(run, draws, theta, calls.words((), model.args), results) / DRAWS
 
 
 class ScoreByParameters:
@@ -198,3 +228,16 @@ class ScoreByParameters:
         return self.score / self.plain
 
     track_ratio.unit = "times the log density"
+
+
+class HessianByParameters:
+    """Time of a score and a Hessian."""
+
+    params = (list(HESSIANS),)
+    param_names = ("model",)
+    timeout = 120
+
+    def track_nanoseconds(self, name):
+        return derivatives(HESSIANS[name], 2)
+
+    track_nanoseconds.unit = "ns"
