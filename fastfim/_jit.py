@@ -149,6 +149,12 @@ def nothing(typing_context: Any, *args: Any) -> Any:
 
 
 @intrinsic
+def number(typing_context: Any, constant: Any) -> Any:
+    """Give a whole number that is no literal: what takes a literal is compiled for it, and once more for others."""
+    return types.intp(types.intp), lambda context, builder, sig, args: args[0]
+
+
+@intrinsic
 def no_items(typing_context: Any) -> Any:
     """Give a tuple of nothing."""
     kind = types.Tuple(())

@@ -43,10 +43,13 @@ class Compilations(numba.core.event.Listener):
     """Counts the functions that Numba compiles while it listens."""
 
     def __init__(self):
-        self.names = Counter()
+        self.names, self.ours = Counter(), Counter()
 
     def on_start(self, event):
-        self.names[event.data["dispatcher"].py_func.__name__] += 1
+        function = event.data["dispatcher"].py_func
+        self.names[function.__name__] += 1
+        if function.__module__.startswith("fastfim.kernels."):
+            self.ours[function.__qualname__, id(event.data["dispatcher"])] += 1
 
     def on_end(self, event):
         pass
@@ -72,6 +75,7 @@ def test_each_function_once_a_type(functions, most, p, order, monkeypatch):
         compile_for(model, order)
     for name, count in most.items():
         assert 1 <= listener.names[name] <= count, name
+    assert set(listener.ours.values()) == {1}, "compiled for a literal, and once more"
     again = Compilations()
     with numba.core.event.install_listener("numba:compile", again):
         for theta in ((0.0, 0.5, 1.0), (1.0, 0.2, 3.0)):

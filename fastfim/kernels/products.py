@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, types
+from numba import types
 from numba.core import cgutils
 
 from .. import _abi, _jit
-from .._arrays import keep
+from .._arrays import carray, keep
 from ..autodiff.tiles import aligned
 
 ROWS, WIDTH, VECTORS = 4, 8, 2

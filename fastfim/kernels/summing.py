@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import carray, types
+from numba import types
 
 from .. import _abi, _jit
+from .._arrays import carray
 from .block import MANY, TILE
 from .products import add_products
 

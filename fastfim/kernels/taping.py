@@ -49,9 +49,10 @@ def tape_pass(form: tiles.TileForm, recipe: Recipe, with_prepared: Any, order: i
     keeping = _nothing_kept() if form.diverges else _kept()
     read = tile_reader(recipe, TILE)
     by_tape = _pass(recipe, TILE, order, tiles.attempt(form), with_prepared, read, _jit.nothing, keeping)
+    number = _jit.number
 
     def tiled(theta, constants, kept, draws, results, chunk, m):  # type: ignore[no-untyped-def]
-        return by_tape(theta, constants, kept, draws, results, chunk, 0, m)
+        return by_tape(theta, constants, kept, draws, results, chunk, number(0), m)
 
     return keeping.begin, _jit.inner(tiled)
 
@@ -83,9 +84,9 @@ def _nothing_kept() -> _Keeping:
 
 def _kept() -> _Keeping:
     """Memory for what depends on theta alone, and how much of it is known."""
-    words, keep_in, learn = MOST_KEPT, reverse.keep_in, reverse.learn
+    words, keep_in, learn, number = MOST_KEPT, reverse.keep_in, reverse.learn, _jit.number
     return _Keeping(
-        _jit.inner(lambda: (empty(words), 0)),
+        _jit.inner(lambda: (empty(words), number(0))),
         _jit.inner(lambda theta, kept: keep_in(theta, kept[0], kept[1])),
         _jit.inner(lambda theta, kept: (kept[0], learn(theta))),
     )
@@ -106,12 +107,12 @@ def _pass(
     open_tape, store = reverse.recorder(recipe.parameters, tile, in_place, order), reverse.value_store(tile)
     memory_of, begin, finish = _gradients(recipe, tile, in_place) if order == 1 else _hessians(recipe, tile)
     end, room, keep, learn = reverse.end, reverse.room, keeping.open, keeping.learn
-    offset, least = _abi.offset, (recipe.parameters + 2 + reverse.SPARE) * tile
+    offset, number, least = _abi.offset, _jit.number, (recipe.parameters + 2 + reverse.SPARE) * tile
 
     def by_tape(theta, constants, kept, draws, results, chunk, i, m):  # type: ignore[no-untyped-def]
         scores, memory = offset(results, chunk), memory_for(draws.shape[1] + 1)
-        notes, rows, beside = memory_of(FIRST_NOTES, FIRST_ROWS + least)
-        crowded = False
+        notes, rows, beside = memory_of(number(FIRST_NOTES), number(FIRST_ROWS + least))
+        crowded: Any = np.bool_(False)  # no literal, either
         while i < m:
             taped = open_tape(theta, notes, rows)
             keep(taped, kept)

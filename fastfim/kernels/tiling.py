@@ -20,12 +20,12 @@ def tile_pass(form: tiles.TileForm, recipe: Recipe, order: int) -> Any:
     tile, p, offset = tiles.DRAWS, recipe.p, _abi.offset
     seeds = autodiff.seeds(recipe.parameters, p, order, recipe.selected, tile)
     read, attempt, store = tile_reader(recipe, tile), tiles.attempt(form), tiles.store_tile
-    room = room_for(recipe, tile)
+    room, number = room_for(recipe, tile), _jit.number
 
     def tiled(theta, constants, kept, draws, results, chunk, m):  # type: ignore[no-untyped-def]
         active = seeds(theta, 0)
         memory = room(tile * (draws.shape[1] + 1))
-        done = 0
+        done = number(0)
         while done < m:
             ran, d = attempt(read(draws, done, memory), active, constants)
             if not ran:

@@ -25,8 +25,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import carray, types
+from numba import types
 
+from .._arrays import carray
 from .._jit import as_uint64
 from .bits import as_bits, as_float
 from .generator import fill_bits

@@ -28,8 +28,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import carray, types
+from numba import types
 
+from .._arrays import carray
 from .._jit import as_int64, as_uint64, stack_array
 from .bits import reverse_bits
 from .directions import DIGITS

@@ -34,6 +34,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils, errors
@@ -224,7 +225,8 @@ def _overload_weight(rng: Any, point: int) -> Any:
 
 
 def _weight_of_point(rng: Any, point: int) -> float:
-    last = min(_cursor(rng, COORDINATE), int(_word(rng, STRETCH_AT + 1))) - 1
+    taken, stretched = _cursor(rng, COORDINATE), np.int64(_word(rng, STRETCH_AT + 1))
+    last = (taken if taken < stretched else stretched) - 1
     return _word(rng, WEIGHTS_AT + last * TILE + _cursor(rng, POINT) + point) if last >= 0 else 1.0
 
 
@@ -338,14 +340,14 @@ next_exponentials, take_exponential = _buffer(_EXPONENTIAL, EXPONENTIALS_AT, ref
 @inline
 def next_column(rng: Any) -> int:
     """Number of the next coordinate, whose column is made by then; -1 beyond the last that there is."""
-    k = _cursor(rng, COORDINATE)
+    k: int = _cursor(rng, COORDINATE)
     _set_cursor(rng, COORDINATE, k + 1)
     if k >= _cursor(rng, FILLED):
         if k >= DIMENSIONS:
             return -1
         refill_column(_state(rng), k)
         _set_cursor(rng, FILLED, k + 1)
-    return int(k)
+    return k
 
 
 @inline

@@ -33,8 +33,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import carray, types
+from numba import types
 
+from .._arrays import carray
 from .._jit import stack_array
 from .bits import as_bits, as_float
 from .states import OCTAVES, PIECE_WORDS, PIECES, SLOT_HEADER, SLOT_WORDS, SLOTS
