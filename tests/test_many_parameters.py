@@ -186,6 +186,46 @@ def test_constant_matrices_stay_where_they_are(by):
         np.testing.assert_allclose(found, expected, rtol=1e-11)
 
 
+def in_order(x, theta, a):
+    total = 0.0
+    for i in range(len(x)):
+        total -= 0.5 * (x[i] - theta[i]) ** 2
+    return total
+
+
+def out_of_order(x, theta, a):
+    """Some parameters twice, some never."""
+    total = x[0] * theta[9]
+    for i in range(len(x) - 1, 3, -2):
+        total -= 0.5 * (x[i] - theta[i]) * (x[i - 1] - theta[(2 * i) % 5])
+    return total
+
+
+def by_product(x, theta, a):
+    eta, total = a @ theta, 0.0
+    for i in range(len(x)):
+        total += x[i] * eta[i] - np.logaddexp(0.0, eta[i])
+    return total
+
+
+def by_product_of_some(x, theta, a):
+    return by_product(x, theta[:15], a[:, :15]) - (x[1] - theta[20]) ** 2
+
+
+@pytest.mark.parametrize("logpdf", [in_order, out_of_order, by_product, by_product_of_some])
+def test_derivatives_are_summed_up_where_they_are_to_be(logpdf, by):
+    """In memory that still holds the scores of other draws."""
+
+    def sample(rng, theta, x, a):
+        for i in range(len(x)):
+            x[i] = rng.normal()
+
+    a = np.random.default_rng(0).normal(size=(30, 30))
+    bound = Likelihood(sample, logpdf, parameters=[f"m{i}" for i in range(30)], size=30).bind((a,))
+    expected = by(FORWARD, bound, 300)
+    np.testing.assert_allclose(scores(bound, 300), expected, rtol=1e-11, atol=1e-11)
+
+
 def test_a_block_is_a_pure_function():
     """Whatever ran before, and with however long a tape."""
     bound = model(151)

@@ -287,6 +287,27 @@ def test_scores_by_hand(score, tiled, one_by_one):
         np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12)
 
 
+def test_products_of_matrices_with_draws():
+    """From the left and from the right, by any strides; nine rows are six, two and one."""
+
+    def sample(rng, theta, x, a):
+        for i in range(len(x)):
+            x[i] = rng.standard_normal()
+
+    def score(x, theta, out, a):
+        out[:] = a @ (x - theta) + (x[::2] @ a[::2])[::-1] + x @ a.T
+
+    a = np.random.default_rng(0).normal(size=(9, 9))
+    theta = np.linspace(0.0, 1.0, 9)
+    likelihood = Likelihood(
+        sample, lambda x, theta, a: 0.0, parameters=[f"m{i}" for i in range(9)], size=9, score=score
+    )
+    assert tiles.plain_form(score, scalar=False, kinds=(_abi.kind_of(("f", 2)),)) is not None
+    x, _, found = single_draws(Job(likelihood.bind((a,)), theta, 0, 1), 75)
+    expected = (x - theta) @ a.T + (x[:, ::2] @ a[::2])[:, ::-1] + x @ a.T
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
 # ---------------------------------------------------------------- errors, bits, compilations
 
 

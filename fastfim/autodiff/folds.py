@@ -249,9 +249,14 @@ def _is_by_rows(kinds: tuple[Any, ...]) -> bool:
 
 
 def _is_special(a: Any, b: Any) -> bool:
-    """Whether a product has a rule of its own: with the parameters, or as one record of a tape."""
+    """Whether a product has a rule of its own: with the parameters, as one record of a tape, or of several draws."""
     taped = any(isinstance(element(kind), Taped) for kind in (a, b))
-    return linear.is_linear(a, b) or linear.is_linear(b, a) or (taped and products.fits(a, b) is not None)
+    return (
+        products.of_draws(a, b)
+        or linear.is_linear(a, b)
+        or linear.is_linear(b, a)
+        or (taped and products.fits(a, b) is not None)
+    )
 
 
 # ---------------------------------------------------------------- which function is which

@@ -258,6 +258,16 @@ def dot(a: Any, b: Any) -> Any:
         return None
     dtype: Any = _product_dtype(a, b)
 
+    def by_draws(a: Any, b: Any) -> Any:
+        out = empty_of(a.shape[0], dtype)
+        products.multiply_draws(out, a, b)
+        return out
+
+    def by_transposed_draws(a: Any, b: Any) -> Any:
+        out = empty_of(b.shape[1], dtype)
+        products.multiply_draws(out, b.T, a)
+        return out
+
     def by_record(a: Any, b: Any) -> Any:
         out = empty_of(a.shape[0], dtype)
         products.product_into(out, a, b)
@@ -287,6 +297,8 @@ def dot(a: Any, b: Any) -> Any:
                 out[i, j] = _dot_column(a[i], b, j)
         return out
 
+    if products.of_draws(a, b):
+        return by_draws if is_matrix(a) else by_transposed_draws
     own = products.fits(a, b)
     if is_matrix(a):
         return matrix_matrix if is_matrix(b) else by_record if own == "right" else matrix_vector

@@ -26,6 +26,7 @@ from numba.extending import overload
 from fastfim import _jit
 from fastfim._arrays import empty
 from fastfim.autodiff.dtype import DualDType
+from fastfim.autodiff.dual import Dual
 from fastfim.autodiff.number import REAL
 from fastfim.autodiff.reverse.kept import keeping
 from fastfim.autodiff.reverse.operands import (
@@ -172,13 +173,40 @@ def fill_product(out: Any, a: Any, v: Any) -> Any:
     def of_rows(out: Any, a: Any, v: Any) -> None:
         n = _checked(a, v)
         tape, values, places = _inputs(v)
-        place, found = product_record(tape, a, places, draws), np.zeros(n * draws)
+        place, found = product_record(tape, a, places, draws), empty(n * draws)
         address, down, across = address_of(a), a.strides[0], a.strides[1]
-        add_products(found, 0, draws, n, values, 0, draws, len(v), address, down, across)
+        add_products(found, 0, draws, n, values, 0, draws, len(v), address, down, across, True)
         for i in range(n):
             out[i] = at_place(of_kind, (found, i * draws), place + i * draws if place >= 0 else BIN, tape)
 
     return of_rows if kind.wide else of_numbers
+
+
+def of_draws(a: Any, b: Any) -> bool:
+    """Whether one operand of a product is a plain matrix, the other a vector over draws without derivatives."""
+    a, b = (a, b) if getattr(a, "ndim", 1) == 2 else (b, a)
+    plain = isinstance(a, types.Array) and a.ndim == 2 and a.dtype == types.float64
+    number = b.dtype if isinstance(b, types.Array) and b.ndim == 1 else None
+    return plain and isinstance(number, Dual) and number.plain and number.draws > 1
+
+
+def multiply_draws(out: Any, a: Any, v: Any) -> None:
+    """``out`` = A ``v`` for several draws at once, without derivatives."""
+
+
+@overload(multiply_draws, jit_options=_jit.INNER)
+def fill_draws(out: Any, a: Any, v: Any) -> Any:
+    """For vectors of rows."""
+    draws = v.dtype.draws
+    add_products = product_adder(draws)
+
+    def of_rows(out: Any, a: Any, v: Any) -> None:
+        n, m = _checked(a, v), len(v)
+        values, found = row_at(address_of(v), m * draws), row_at(address_of(out), n * draws)
+        address, down, across = address_of(a), a.strides[0], a.strides[1]
+        add_products(found, 0, draws, n, values, 0, v.strides[0] // 8, m, address, down, across, True)
+
+    return of_rows
 
 
 @_jit.inner
@@ -243,7 +271,7 @@ def _multiply(address: Any, down: Any, across: Any, v: Any, out: Any) -> None:
 
 @functools.cache
 def product_adder(draws: int) -> Any:
-    """Compiled ``f(...)``: ``into`` += A times rows, several rows of ``into`` at a time."""
+    """Compiled ``f(...)``: ``into`` += A times rows, or = where it is ``anew``; several rows of ``into`` at a time."""
     of = rows_of(draws)
     one, two, several = of.combine, of.combine_two, of.combine_several
 
@@ -260,25 +288,29 @@ def product_adder(draws: int) -> Any:
         a: Any,
         down: Any,
         across: Any,
+        anew: Any,
     ) -> None:
         whole, even = n - n % TOGETHER, n - n % 2
         for r in range(0, whole, TOGETHER):
-            several(rows, (into + r * step, step), a + r * down, down, values, (start, stride), m, across)
+            several(rows, (into + r * step, step), a + r * down, down, values, (start, stride), m, across, anew)
         for r in range(whole, even, 2):
-            two(rows, (into + r * step, step), a + r * down, down, values, (start, stride), m, across)
+            two(rows, (into + r * step, step), a + r * down, down, values, (start, stride), m, across, anew)
         if even < n:
-            one(rows, (into + even * step, step), a + even * down, down, values, (start, stride), m, across)
+            one(rows, (into + even * step, step), a + even * down, down, values, (start, stride), m, across, anew)
 
     return add_products
 
 
 @functools.cache
 def product_reader(draws: int) -> Any:
-    """Compiled ``f(notes, rows, end)``: read the record of a product; where the tape goes on."""
+    """Compiled ``f(notes, rows, end, anew)``: read the record of a product; where the tape goes on.
+
+    ``anew``: the adjoints of its operands hold nothing yet.
+    """
     add_products = product_adder(draws)
 
     @_jit.apart_summing
-    def read_product(notes: Any, rows: Any, end: Any) -> Any:
+    def read_product(notes: Any, rows: Any, end: Any, anew: Any) -> Any:
         places = _jit.as_int64(notes)
         start = end - 10
         address, down, across = places[start], places[start + 1], places[start + 2]
@@ -286,7 +318,7 @@ def product_reader(draws: int) -> Any:
         n, copied, own = places[start + 6], places[start + 7], places[start + 9]
         adjoints = rows[own : own + n * draws]
         if draws > 1:
-            add_products(rows, first, step, columns, rows, own, draws, n, address, across, down)
+            add_products(rows, first, step, columns, rows, own, draws, n, address, across, down, anew)
         elif across == 8:
             _add_rows(address, down, adjoints, rows[first : first + columns])
         else:
@@ -294,6 +326,15 @@ def product_reader(draws: int) -> Any:
         return start - copied
 
     return read_product
+
+
+@_jit.inner
+def is_product_with(notes: Any, end: Any, place: Any, distance: Any) -> Any:
+    """Whether the last record is a product, and its operands those at a place and up to some distance from there."""
+    places, start = _jit.as_int64(notes), end - 10
+    if start < 0 or places[start + 8] != PRODUCT or distance == 0:
+        return False
+    return places[start + 3] == place and places[start + 4] * places[start + 5] == distance
 
 
 @_jit.apart_summing

@@ -35,6 +35,7 @@ from fastfim import _jit
 from fastfim.autodiff.emit import INDEX, Emitter, Value
 from fastfim.autodiff.number import REAL
 from fastfim.autodiff.reverse.kept import keep_in_header
+from fastfim.autodiff.reverse.products import is_product_with
 from fastfim.autodiff.reverse.rows import clear, rows_of
 from fastfim.autodiff.reverse.sweep import sweeper
 from fastfim.autodiff.reverse.tape import (
@@ -226,6 +227,25 @@ def adjoints_at(draws: int) -> Any:
 
 
 @intrinsic
+def _untouched(typing_context: Any, theta: Any) -> Any:
+    """Of the adjoints of parameters that hold nothing yet, the place of the first, and the distance to their end."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        tape = _tape(context, builder, sig.args[0], args[0])
+        found = [builder.load(member(builder, tape, which)) for which in (UNTOUCHED, LEFT)]
+        return context.make_tuple(builder, sig.return_type, found)
+
+    return types.UniTuple(types.intp, 2)(theta), generate
+
+
+@intrinsic
+def _is_plain(typing_context: Any, d: Any) -> Any:
+    """Whether a number refers to nothing on a tape."""
+    plain = not isinstance(d, Taped)
+    return types.boolean(d), lambda context, builder, sig, args: context.get_constant(types.boolean, plain)
+
+
+@intrinsic
 def _settle(typing_context: Any, theta: Any) -> Any:
     """Set the adjoints of parameters to 0 that hold nothing yet."""
 
@@ -249,9 +269,12 @@ def collector(draws: int) -> Any:
 
     @_jit.inner
     def collect(d: Any, theta: Any, notes: Any, rows: Any, start: Any) -> None:
-        _settle(theta)
+        high = end(theta)[0]
+        anew = _is_plain(d) and is_product_with(notes, high, *_untouched(theta))
+        if not anew:
+            _settle(theta)
         seed(d, rows)
-        sweep(notes, rows, end(theta)[0], START)
+        sweep(notes, rows, high, START, anew)
         rewind(theta, start)
 
     return collect

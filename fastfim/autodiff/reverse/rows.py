@@ -117,9 +117,18 @@ class Rows:
 
         @intrinsic
         def combine(
-            typing_context: Any, rows: Any, into: Any, a: Any, across: Any, values: Any, start: Any, n: Any, down: Any
+            typing_context: Any,
+            rows: Any,
+            into: Any,
+            a: Any,
+            across: Any,
+            values: Any,
+            start: Any,
+            n: Any,
+            down: Any,
+            anew: Any,
         ) -> Any:
-            """Add multiples of n rows of ``values`` to ``count`` rows.
+            """Add multiples of n rows of ``values`` to ``count`` rows, or to 0 where these are ``anew``.
 
             ``into`` and ``start`` are pairs: place of the first, and from row to row.  ``a`` is the address of the
             matrix; its entries for the next row to add to are ``across`` bytes further, for the next row of
@@ -143,14 +152,21 @@ class Rows:
                         entry = builder.add(entries, builder.mul(word(r), args[3]))
                         factor = Value(e, builder.load(builder.inttoptr(entry, DOUBLE.as_pointer())))
                         builder.store((Value(e, builder.load(cell)) + found * factor).ir, cell)
-                for r, cell in enumerate(sums):
-                    at = row(builder, data, builder.add(first, builder.mul(word(r), step)), draws)
-                    total = Value(e, builder.load(at, align=8)) + Value(e, builder.load(cell))
-                    builder.store(total.ir, at, align=8)
+                targets = [
+                    row(builder, data, builder.add(first, builder.mul(word(r), step)), draws) for r in range(count)
+                ]
+                with builder.if_else(args[8]) as (storing, adding):
+                    with storing:
+                        for at, cell in zip(targets, sums, strict=True):
+                            builder.store(builder.load(cell), at, align=8)
+                    with adding:
+                        for at, cell in zip(targets, sums, strict=True):
+                            total = Value(e, builder.load(at, align=8)) + Value(e, builder.load(cell))
+                            builder.store(total.ir, at, align=8)
                 return context.get_dummy_value()
 
-            pair = types.UniTuple(types.intp, 2)
-            return types.none(rows, pair, types.intp, types.intp, values, pair, types.intp, types.intp), generate
+            pair, index = types.UniTuple(types.intp, 2), types.intp
+            return types.none(rows, pair, index, index, values, pair, index, index, types.boolean), generate
 
         return combine
 
