@@ -287,7 +287,7 @@ def deposit(builder: Any, tape: Any, terms: Sequence[Term], draws: int) -> None:
         with builder.if_else(ahead) as (storing, adding):
             with storing:
                 clear_until(builder, tape, distance, draws)
-                builder.store(weight.ir, at, align=8)
+                builder.store(weight.emitter.splat(weight, draws).ir, at, align=8)
             with adding:
                 before = Value(weight.emitter, builder.load(at, align=8))
                 builder.store((before + weight).ir, at, align=8)
