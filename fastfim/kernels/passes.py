@@ -24,8 +24,8 @@ from .tiling import density_pass, score_pass, tile_pass
 #: Parameters differentiated at once; beyond, one pass over the chunk for each group.
 GRADIENT_LANES = 64
 #: Beyond, derivatives come from tiles on a tape, by order. Scores, at a cost that does not grow with their number: at
-#: p = 10, ns a draw in forward mode and by tape, normal mean 16 and 4, precision matrix 84 and 43, logistic regression
-#: 790 and 150; an AR(1) of three parameters 930 and 2,200. Hessians, ns before there were tapes of tiles and with them:
+#: p = 10, ns a draw in forward mode and by tape, normal mean 16 and 3, precision matrix 84 and 31, logistic regression
+#: 790 and 73; an AR(1) of three parameters 930 and 2,200. Hessians, ns before there were tapes of tiles and with them:
 #: normal mean at p = 6, 47 and 14; 3-d normal (9) 133 and 107; linear factors at p = 8, 24, 730 and 440, 8,000 and
 #: 3,400; logistic regression with a random covariate each at p = 20, 1,090 and 90; a two-layer network at p = 19, 61,
 #: 12,200 and 1,550, 72,000 and 15,600; precision matrix at p = 50, 144,000 and 1,900.
