@@ -169,7 +169,7 @@ def edge_sweeper(draws: int) -> Any:
             if words[behind - 2] == PRODUCT:
                 if not push_product(space, words, adjoints, behind):
                     return False
-                behind = read_product(notes, rows, behind)
+                behind = read_product(notes, rows, behind, False)
             else:
                 record, own = record_before(words, behind, draws), words[behind - 1]
                 adjoint = read(adjoints, own)

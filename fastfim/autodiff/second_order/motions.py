@@ -87,7 +87,7 @@ def motion_placer(draws: int) -> Any:
             count += 1
             ends[count] = behind
             if words[behind - 2] == PRODUCT:
-                behind = read_product(notes, rows, behind)
+                behind = read_product(notes, rows, behind, False)
             else:
                 record, adjoint = record_before(words, behind, draws), read(adjoints, words[behind - 1])
                 for k in range(record.n if any_of(adjoint) else 0):
