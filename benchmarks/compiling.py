@@ -1,7 +1,7 @@
 """How long a likelihood that is new takes to compile, from Python to machine code: score alone, and score and Hessian.
 
-Each in a process of its own, whose first compilation it is: later ones find much of Numba's own code at hand, and take
-about half as long. What all likelihoods share is in the store: it is compiled once an installation.
+Each in a process of its own, whose first compilation it is: later ones find some of Numba's own code at hand, and take
+a little less. What all likelihoods share is in the store: it is compiled once an installation.
 """
 
 import subprocess
