@@ -116,7 +116,6 @@ def without_collector() -> Iterator[None]:
             gc.enable()
 
 
-@without_collector()
 def prefetch(builder: Any, address: Any, write: bool = False) -> None:
     """Write an instruction that calls a line from memory before it is needed."""
     byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
@@ -125,6 +124,7 @@ def prefetch(builder: Any, address: Any, write: bool = False) -> None:
     builder.call(function, [builder.inttoptr(address, byte), *(number(n) for n in (int(write), 3, 1))])
 
 
+@without_collector()
 def native(signature: Any, function: Any, flags: frozenset[str] = STRICT) -> store.Compiled:
     """Compile ``function`` for one signature, as an entry by address: without a wrapper for the interpreter."""
     options = {**ARITHMETIC, "fastmath": set(flags), **NO_WRAPPERS, "pipeline_class": EntryCompiler}
