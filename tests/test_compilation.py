@@ -43,11 +43,12 @@ class Compilations(numba.core.event.Listener):
     """Counts the functions that Numba compiles while it listens."""
 
     def __init__(self):
-        self.names, self.ours = Counter(), Counter()
+        self.names, self.ours, self.modules = Counter(), Counter(), Counter()
 
     def on_start(self, event):
         function = event.data["dispatcher"].py_func
         self.names[function.__name__] += 1
+        self.modules[function.__module__] += 1
         if function.__module__.startswith("fastfim.kernels."):
             self.ours[function.__qualname__, id(event.data["dispatcher"])] += 1
 
@@ -81,4 +82,29 @@ def test_each_function_once_a_type(functions, most, p, order, monkeypatch):
         for theta in ((0.0, 0.5, 1.0), (1.0, 0.2, 3.0)):
             run_block(Job(model, model.theta(theta + (0.0,) * (p - 3)), 1, order), Block(0, 0, 100))
     assert not again.names
+    kernels._compiled.cache_clear()
+
+
+def logpdf_linear(x, theta, design):
+    eta = design @ theta
+    return np.sum(x * eta) - np.sum(np.logaddexp(0.0, eta))
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("p", [4, 12])
+def test_no_messages_are_compiled(p, order, monkeypatch):
+    """Where arrays are assigned, Numba would make up the text of an error: a second and a half of a compilation."""
+    monkeypatch.setattr(kernels.store, "fetch", lambda depends_on, make: make().code())
+    kernels._compiled.cache_clear()
+    model = Likelihood(
+        lambda rng, theta, x, design: sample(rng, theta, x),
+        logpdf_linear,
+        parameters=[f"t{j}" for j in range(p)],
+        size=len,
+    ).bind((np.ones((30, p)),))
+    listener = Compilations()
+    with numba.core.event.install_listener("numba:compile", listener):
+        compile_for(model, order)
+    assert listener.modules["fastfim.kernels.assembly"] > 0
+    assert listener.modules["numba.cpython.unicode"] == 0
     kernels._compiled.cache_clear()

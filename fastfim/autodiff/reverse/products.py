@@ -241,11 +241,15 @@ def _multiply_once(tape: Any, address: Any, down: Any, across: Any, v: Any, out:
     """``out`` = A ``v`` for the first draws; for the others, it is kept."""
     kept, known = keeping(tape, len(out))
     if known:
-        out[:] = row_at(kept, len(out))
+        found = row_at(kept, len(out))
+        for i in range(len(out)):  # Numba takes a second and a half to compile ``out[:] = found``
+            out[i] = found[i]
     else:
         _multiply(address, down, across, v, out)
         if kept != 0:
-            row_at(kept, len(out))[:] = out
+            found = row_at(kept, len(out))
+            for i in range(len(out)):
+                found[i] = out[i]
 
 
 @_jit.external(types.void(*[types.intp] * 3, VECTOR, VECTOR), flags=_jit.SUMMING)
