@@ -67,7 +67,7 @@ class HeldOut:
 
     def variance(self, sampling: str) -> float:
         """Variance a draw of the worst entry, at as many draws a stream as the pilot has."""
-        return float((self._second if sampling == "mc" else self._of_streams(1)).max())
+        return float((self._second if sampling == "mc" else self._of_whole_streams).max())
 
     def rate(self, sampling: str) -> float:
         """Power of the draws by which the variance of a mean falls: 1, or for quasi-random draws what streams show.
@@ -78,11 +78,15 @@ class HeldOut:
         """
         if sampling == "mc" or self.pilot.draws < 2 * SHORTER * self.pilot.streams:
             return 1.0
-        whole, short = self._of_streams(1).sum(), self._of_streams(SHORTER).sum()
+        whole, short = self._of_whole_streams.sum(), self._of_streams(SHORTER).sum()
         if not whole > ROUNDING**2:
             return STEEPEST
         gain = np.log(short / whole) / np.log(SHORTER)  # beyond 1, as the variances are those of means times draws
         return float(np.clip(1.0 + 0.5 * gain, 1.0, STEEPEST))
+
+    @cached_property
+    def _of_whole_streams(self) -> Array:
+        return self._of_streams(1)
 
     def _of_streams(self, part: int) -> Array:
         """Variance of each entry's stream means, times their draws, with so large a part of the draws (1: all)."""
@@ -91,7 +95,8 @@ class HeldOut:
         weights = self.pilot.weights.reshape(streams, each)[:, : each // part]
         deviations = self.deviations.reshape(-1, streams, each)[:, :, : each // part]
         sums = np.einsum("ekn,kn->ek", deviations, weights)
-        variances: Array = sums.var(axis=1, ddof=1) / weights.shape[1]
+        sums -= sums.sum(axis=1, keepdims=True) / streams  # `numpy.var` takes longer to begin than all of this
+        variances: Array = np.einsum("ek,ek->e", sums, sums) / ((streams - 1) * weights.shape[1])
         return variances
 
     @property
