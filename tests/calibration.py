@@ -310,7 +310,7 @@ def report(name: str, way: Way, ends: Ends, cells: int) -> str:
     line = f"{name:24}{way.estimator:11}{way.sampling:5}{ends.name:13}{ends.claimed.sum():6}"
     rounding = max((entry.rounding for entry in entries_of(ends)), default=0.0)
     if not entries:
-        return f"{line}  exact to {rounding:.0e}"
+        return f"{line}  exact to {rounding:.0e}" if ends.claimed.any() else f"{line}  too few draws for an error bar"
     shares = [100 * entry.covered / len(entry.z) for entry in entries]
     outside = min(entry.p_outside(ends.by_tolerance) for entry in entries)
     flat = min(entry.p_flat for entry in entries)
