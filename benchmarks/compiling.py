@@ -4,7 +4,6 @@ Each in a process of its own, whose first compilation it is: later ones find som
 a little less. What all likelihoods share is in the store: it is compiled once an installation.
 """
 
-import subprocess
 import sys
 import time
 
@@ -13,6 +12,7 @@ from fastfim.kernels.block import recipe_of
 from fastfim.store import linking
 
 from . import many_parameters, prepared
+from .processes import number_from
 
 
 def plain_draw(rng, theta, x, *args):
@@ -62,8 +62,7 @@ def compile_here(name, order):
 
 def seconds(name, order):
     """The same in a process of its own."""
-    run = [sys.executable, "-m", "benchmarks.compiling", name, str(order)]
-    return float(subprocess.run(run, capture_output=True, text=True, check=True).stdout)
+    return number_from("compiling", name, str(order))
 
 
 class Compile:

@@ -7,9 +7,10 @@ own, which `nanoseconds` starts, since JAX is told to keep to one thread before 
 import importlib.util
 import math
 import os
-import subprocess
 import sys
 import time
+
+from .processes import number_from
 
 
 def mean(x, theta):
@@ -62,9 +63,7 @@ def nanoseconds(name):
     if importlib.util.find_spec("jax") is None:
         return math.nan
     flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-    command = [sys.executable, "-m", "benchmarks.many_parameters_jax", name]
-    done = subprocess.run(command, env={**os.environ, "XLA_FLAGS": flags}, capture_output=True, text=True, check=True)
-    return float(done.stdout)
+    return number_from("many_parameters_jax", name, XLA_FLAGS=flags)
 
 
 def main(name):
