@@ -140,8 +140,6 @@ class Rows:
                 data, source = (_data(context, builder, sig.args[i], args[i]) for i in (0, 4))
                 (first, step), (begin, stride) = (cgutils.unpack_tuple(builder, args[i]) for i in (1, 5))
                 sums = [cgutils.alloca_once_value(builder, e.splat(0.0, draws).ir) for _ in range(count)]
-                for cell in sums:
-                    builder.store(e.splat(0.0, draws).ir, cell)
                 with cgutils.for_range(builder, args[6]) as loop:
                     place = builder.add(begin, builder.mul(loop.index, stride))
                     found = Value(e, builder.load(row(builder, source, place, draws), align=8))
