@@ -17,7 +17,7 @@ likelihood, which no reference counter watches, is left where it is.
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
@@ -52,8 +52,8 @@ from fastfim.autodiff.reverse.tape import BIN
 from fastfim.autodiff.reverse.taped import Taped
 from fastfim.autodiff.theta import Theta
 
-#: The number of terms of such a record.
-PRODUCT = -1
+#: The number of terms of such a record, and its words beside the matrix.
+PRODUCT, WORDS = -1, 10
 
 
 # ---------------------------------------------------------------- writing
@@ -129,7 +129,7 @@ def product_record(tape: Any, a: Any, inputs: Any, draws: Any) -> Any:
     n, columns = a.shape
     left = stays(a) and (draws > 1 or a.strides[0] == 8 or a.strides[1] == 8)
     copied = 0 if left else n * columns
-    start, own = taken(tape, copied + 10, n * draws)
+    start, own = taken(tape, copied + WORDS, n * draws)
     if start < 0:
         return -1
     notes, rows = notes_of(tape), rows_at(tape)
@@ -273,6 +273,42 @@ def _multiply(address: Any, down: Any, across: Any, v: Any, out: Any) -> None:
 # ---------------------------------------------------------------- reading
 
 
+class Product(NamedTuple):
+    """A record of y = A v: n numbers of ``columns`` others.
+
+    Entry (i, k) of A is at ``address + i down + k across``, the adjoint of v_k in row ``first + k step``, those of y
+    are in the rows from ``own`` on.  ``start`` is where the record begins.
+    """
+
+    address: Any
+    down: Any
+    across: Any
+    first: Any
+    step: Any
+    columns: Any
+    n: Any
+    start: Any
+    own: Any
+
+
+@_jit.inner
+def product_before(words: Any, end: Any) -> Any:
+    """The record that ends at word ``end``, and is a product."""
+    at = end - WORDS
+    start = at - words[at + 7]
+    return Product(
+        words[at],
+        words[at + 1],
+        words[at + 2],
+        words[at + 3],
+        words[at + 4],
+        words[at + 5],
+        words[at + 6],
+        start,
+        words[at + 9],
+    )
+
+
 @functools.cache
 def product_adder(draws: int) -> Any:
     """Compiled ``f(...)``: ``into`` += A times rows, or = where it is ``anew``; several rows of ``into`` at a time."""
@@ -315,11 +351,7 @@ def product_reader(draws: int) -> Any:
 
     @_jit.apart_summing
     def read_product(notes: Any, rows: Any, end: Any, anew: Any) -> Any:
-        places = _jit.as_int64(notes)
-        start = end - 10
-        address, down, across = places[start], places[start + 1], places[start + 2]
-        first, step, columns = places[start + 3], places[start + 4], places[start + 5]
-        n, copied, own = places[start + 6], places[start + 7], places[start + 9]
+        address, down, across, first, step, columns, n, start, own = product_before(_jit.as_int64(notes), end)
         adjoints = rows[own : own + n * draws]
         if draws > 1:
             add_products(rows, first, step, columns, rows, own, draws, n, address, across, down, anew)
@@ -327,7 +359,7 @@ def product_reader(draws: int) -> Any:
             _add_rows(address, down, adjoints, rows[first : first + columns])
         else:
             _add_columns(address, across, adjoints, rows[first : first + columns])
-        return start - copied
+        return start
 
     return read_product
 
@@ -335,10 +367,11 @@ def product_reader(draws: int) -> Any:
 @_jit.inner
 def is_product_with(notes: Any, end: Any, place: Any, distance: Any) -> Any:
     """Whether the last record is a product, and its operands those at a place and up to some distance from there."""
-    places, start = _jit.as_int64(notes), end - 10
-    if start < 0 or places[start + 8] != PRODUCT or distance == 0:
+    words = _jit.as_int64(notes)
+    if end < WORDS or words[end - 2] != PRODUCT or distance == 0:
         return False
-    return places[start + 3] == place and places[start + 4] * places[start + 5] == distance
+    product = product_before(words, end)
+    return product.first == place and product.step * product.columns == distance
 
 
 @_jit.apart_summing

@@ -10,13 +10,13 @@ import numpy as np
 from numba import types
 
 from fastfim import _jit
+from fastfim.autodiff.reverse.operands import VECTOR
 from fastfim.autodiff.reverse.products import PRODUCT, product_reader
 from fastfim.autodiff.reverse.rows import rows_of
 from fastfim.autodiff.reverse.tape import WIDE
 
 #: Numbers of draws for which there are tapes.
 TOGETHER = (1, 8, 32)
-_VECTOR = types.Array(types.float64, 1, "C")
 
 
 @functools.cache
@@ -31,7 +31,7 @@ def sweeper(draws: int) -> Any:
     of, read_product = rows_of(draws), product_reader(draws)
     read, add, add_all, add_row = of.read, of.add, of.add_all, of.add_row
 
-    @_jit.external(types.void(_VECTOR, _VECTOR, types.intp, types.intp, types.boolean), suffix=f"_{draws}")
+    @_jit.external(types.void(VECTOR, VECTOR, types.intp, types.intp, types.boolean), suffix=f"_{draws}")
     def sweep(notes: Any, rows: Any, high: Any, low: Any, anew: Any) -> None:
         places, counts = _jit.as_uint64(notes), _jit.as_int64(notes)
         end = high

@@ -27,10 +27,11 @@ from typing import Any
 from numba import types
 
 from fastfim import _jit
-from fastfim.autodiff.reverse.operands import row_at
-from fastfim.autodiff.reverse.products import PRODUCT, product_reader
+from fastfim.autodiff.reverse.operands import VECTOR, row_at
+from fastfim.autodiff.reverse.products import PRODUCT, product_before, product_reader
+from fastfim.autodiff.reverse.sweep import TOGETHER
 from fastfim.autodiff.reverse.tape import START
-from fastfim.autodiff.second_order.records import TOGETHER, VECTOR, Record, record_before, weigher
+from fastfim.autodiff.second_order.records import Record, record_before, weigher
 from fastfim.autodiff.second_order.space import (
     FLOATS,
     any_of,
@@ -113,13 +114,11 @@ def _product_eliminator(draws: int) -> Any:
     @_jit.apart
     def push_product(space: Any, words: Any, rows: Any, behind: Any) -> Any:
         """Eliminate the elements of a product, last first; whether there was room."""
-        start = behind - 10
-        address, down, across = words[start], words[start + 1], words[start + 2]
-        first, step, columns = words[start + 3], words[start + 4], words[start + 5]
+        address, down, across, first, step, columns, n, _, own = product_before(words, behind)
         scratch, operands, begun = space.scratch, integers_at(space.scratch, columns), False
         record = Record(0, 1, columns, False, 0, 1, 0)
-        for i in range(words[start + 6] - 1, -1, -1):
-            number = (words[start + 9] >> shift) + i
+        for i in range(n - 1, -1, -1):
+            number = (own >> shift) + i
             if space.slots[number] >= 0:
                 if not begun:
                     begun = True

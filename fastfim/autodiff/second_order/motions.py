@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 from numba import types
 
 from fastfim import _jit
-from fastfim.autodiff.reverse.operands import row_at
-from fastfim.autodiff.reverse.products import PRODUCT, product_reader
+from fastfim.autodiff.reverse.operands import VECTOR, row_at
+from fastfim.autodiff.reverse.products import PRODUCT, product_before, product_reader
+from fastfim.autodiff.reverse.sweep import TOGETHER
 from fastfim.autodiff.reverse.tape import START
-from fastfim.autodiff.second_order.records import TOGETHER, VECTOR, record_before, weigher
+from fastfim.autodiff.second_order.records import record_before, weigher
 from fastfim.autodiff.second_order.space import (
     FLOATS,
     any_of,
@@ -60,10 +61,9 @@ class Motions(NamedTuple):
 
 
 @_jit.inner
-def _product_is_wide(words: Any, where: Any, behind: Any, draws: Any) -> Any:
-    first, step, columns = words[behind - 7], words[behind - 6], words[behind - 5]
-    for k in range(columns):
-        found = where[(first + k * step) // draws]
+def _product_is_wide(product: Any, where: Any, draws: Any) -> Any:
+    for k in range(product.columns):
+        found = where[(product.first + k * product.step) // draws]
         if found >= 0 and found & 1:
             return True
     return False
@@ -110,7 +110,8 @@ def motion_placer(draws: int) -> Any:
         for c in range(1, ends[0] + 1):
             behind, n = ends[c], 1
             if words[behind - 2] == PRODUCT:
-                n, wide = words[behind - 4], _product_is_wide(words, where, behind, draws)
+                product = product_before(words, behind)
+                n, wide = product.n, _product_is_wide(product, where, draws)
             else:
                 wide = record_before(words, behind, draws).wide
             for i in range(n):
@@ -184,14 +185,12 @@ def motion_sweeper(draws: int) -> Any:
 
     @_jit.apart
     def move_product(motions: Any, words: Any, behind: Any) -> None:
-        start, own = behind - 10, words[behind - 1]
-        address, down, across = words[start], words[start + 1], words[start + 2]
-        first, step = words[start + 3], words[start + 4]
-        for e in range(words[start + 6]):
+        address, down, across, first, step, columns, n, _, own = product_before(words, behind)
+        for e in range(n):
             into = motions.where[(own >> shift) + e]
             for i in range(motions.p):
                 total = spread(0.0)
-                for k in range(words[start + 5]):
+                for k in range(columns):
                     found = motions.where[(first + k * step) >> shift]
                     if moves(motions, found, i):
                         w = spread(row_at(address + e * down + k * across, 1)[0])

@@ -5,15 +5,9 @@ from __future__ import annotations
 import functools
 from typing import Any, NamedTuple
 
-from numba import types
-
 from fastfim import _jit
 from fastfim.autodiff.reverse.tape import BENT, BITS, WIDE
 from fastfim.autodiff.second_order.space import rows_at
-
-#: Numbers of draws for which there are sweeps.
-TOGETHER = (1, 8, 32)
-VECTOR = types.Array(types.float64, 1, "C")
 
 
 class Record(NamedTuple):
