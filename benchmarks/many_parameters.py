@@ -195,7 +195,8 @@ def derivatives(case, order):
 
     @njit(error_model="numpy", fastmath={"contract", "nsz"})
     def run(draws, theta, table, results):
-        args, kept = unpack(address(table)), begin()
+        args = unpack(address(table))
+        kept = begin(address(theta), args)
         for i in range(0, DRAWS, chunk):  # as in a block: a chunk at a time
             memory = carray(offset(address(draws), i * size), (chunk // TILE, size, TILE))
             _, kept = differentiate(address(theta), args, kept, memory, address(results), chunk, chunk, True)

@@ -155,10 +155,10 @@ def number(typing_context: Any, constant: Any) -> Any:
 
 
 @intrinsic
-def no_items(typing_context: Any) -> Any:
-    """Give a tuple of nothing."""
+def no_items(typing_context: Any, *args: Any) -> Any:
+    """Take anything, and give a tuple of nothing."""
     kind = types.Tuple(())
-    return kind(), lambda context, builder, sig, args: context.make_tuple(builder, kind, ())
+    return kind(types.StarArgTuple(args)), lambda context, builder, sig, args: context.make_tuple(builder, kind, ())
 
 
 @intrinsic
@@ -169,6 +169,12 @@ def second(typing_context: Any, first: Any, second: Any) -> Any:
         return impl_ret_borrowed(context, builder, sig.return_type, args[1])
 
     return second(first, second), generate
+
+
+def returned(function: Any, arguments: tuple[Any, ...]) -> Any:
+    """Type of what a compiled function gives for arguments of these types."""
+    function.compile(arguments)
+    return function.overloads[arguments].signature.return_type
 
 
 def stack_array(length: int, scalar: Any) -> Any:

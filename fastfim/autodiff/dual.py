@@ -13,7 +13,8 @@ The propagation itself is the chain rule to second order.  For ``z = f(x_1, ...,
 so a row of the Hessian costs one multiple of each argument's gradient.
 
 ``Dual(n, draws=8)`` holds eight draws at once, a *tile*: value and each lane of the gradient are vectors of eight, so
-that a function of one draw runs, unchanged, on eight.  With ``n = 0`` it is eight plain numbers, the data.
+that a function of one draw runs, unchanged, on eight.  With ``n = 0`` it is eight plain numbers, the data.  A number of
+one draw that meets a tile is the same for each of the eight: what depends on the parameters alone.
 
 Source: Griewank and Walther, *Evaluating Derivatives* (2008), chapters 3 and 13.
 """
@@ -28,11 +29,12 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.datamodel import models
+from numba.core.typeconv import Conversion
 from numba.extending import register_model
 
 from fastfim.autodiff.emit import DOUBLE, INDEX, LANE, Emitter, Value
 from fastfim.autodiff.number import Active
-from fastfim.autodiff.rules import Partial, evaluate
+from fastfim.autodiff.rules import Entry, Partial, evaluate
 
 WIDTH = 4
 
@@ -82,6 +84,34 @@ class Dual(Active):
     def plain(self) -> bool:
         """Whether there are no lanes."""
         return self.n == 0
+
+    def meet(self, other: Active) -> Active | None:
+        """Numbers of this type, the data of as many draws, and numbers that all draws share."""
+        if self.draws > 1 and isinstance(other, Dual) and not other.plain and other.draws == 1:
+            met = Dual(other.n, other.order, self.draws)
+            return met if self.plain or self == met else None
+        return super().meet(other)
+
+    def together(self, kinds: Sequence[Active], entry: Entry) -> tuple[Active, Callable[[Active], Active]]:
+        """Numbers that all draws share are taken as those of each."""
+        return self, lambda kind: kind if kind.plain else self
+
+    def unify(self, context: Any, other: types.Type) -> types.Type | None:
+        """A variable may hold either of two that meet; a plain number joins as a constant."""
+        found = self.meet(other) if isinstance(other, Active) else None
+        return found or super().unify(context, other)
+
+    def can_convert_from(self, context: Any, other: types.Type) -> Any:
+        """What meets this in this converts safely."""
+        meets = isinstance(other, Active) and self.meet(other) == self
+        return Conversion.safe if meets else super().can_convert_from(context, other)
+
+    def converted(self, e: Emitter, number: Any) -> Parts:
+        """The same number for each draw, or data as a constant."""
+        if number.kind.plain or number.kind.draws == self.draws:
+            return self.constant(e, number.value)
+        shared = [e.splat(number.lane(e, i), self.draws) for i in range(self.n)]
+        return Parts(self, e.splat(number.value, self.draws), tuple(shared), _each_entry(e, self, number))
 
     @property
     def blocks(self) -> list[tuple[int, int]]:
@@ -169,6 +199,16 @@ class Parts:
     def pack(self, e: Emitter) -> Any:
         """Put the LLVM struct together again."""
         return pack(e, self)
+
+
+def _each_entry(e: Emitter, kind: Dual, shared: Parts) -> tuple[Value, ...]:
+    """The Hessian of a number that all draws of a tile share."""
+    found = {
+        (i, j): e.lane(block, j - shared.kind.chunks[c][0])
+        for (i, c), block in zip(shared.kind.blocks, shared.hessian, strict=True)
+        for j in range(shared.kind.chunks[c][0], min(sum(shared.kind.chunks[c]), kind.n))
+    }
+    return tuple(e.splat(found[block], kind.draws) for block in kind.blocks)
 
 
 def unpack(e: Emitter, kind: Dual, number: Any) -> Parts:

@@ -33,6 +33,7 @@ nothing where the answer is a matter of the numbers alone.  The same functions s
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import namedtuple
 from typing import Any
@@ -195,7 +196,7 @@ def _check_sides(a: Any, b: Any) -> None:
         raise ValueError("np.linalg.solve: the right-hand side is not as long as the matrix is high")
 
 
-@shared
+@functools.partial(shared, by_tiles=True)  # what is compared is the matrix, which is of one draw
 def _replace(a: Any, x: Any, steps: Any) -> None:
     """Replace the columns of ``x`` by the solutions of ``a x = b``."""
     full = 0  # halves that hold anything: the upper one, then the lower one too

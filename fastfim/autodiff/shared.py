@@ -27,32 +27,39 @@ from fastfim.autodiff.dual import Dual
 _SCALARS = {"i": types.intp, "b": types.boolean}
 
 
-def shared(function: Callable[..., None]) -> Callable[..., Any]:
-    """``choose(*types)``: the compiled ``function`` for arguments of these types."""
+def shared(function: Callable[..., None], *, by_tiles: bool = False) -> Callable[..., Any]:
+    """``choose(*types)``: the compiled ``function`` for arguments of these types.
+
+    ``by_tiles``: it raises nothing for several draws at once either, which may part ways where it compares them.
+    """
     inlined = _jit.inner(function)
     member = _jit.externals(lambda words: types.void(*map(_type_of, words.split())))(function)
 
     def choose(*kinds: Any) -> Any:
         words = tuple(map(_word, kinds))
-        return member(" ".join(words)) if all(words) else inlined
+        fits = all(words) and (by_tiles or not any(map(_of_several_draws, kinds)))
+        return member(" ".join(words)) if fits else inlined
 
     return choose
 
 
+def _of_several_draws(kind: Any) -> bool:
+    return isinstance(kind, types.Array) and getattr(kind.dtype, "draws", 1) > 1
+
+
 def _word(kind: Any) -> str:
-    """What says an argument's type, as in ``"C2r d3-1"``: layout, dimensions, read-only or not, lanes and order."""
+    """What says a type, as in ``"C2r3-1-1"``: layout, dimensions, read-only or not; lanes, order and draws."""
     if not isinstance(kind, types.Array):
         return next((word for word, scalar in _SCALARS.items() if kind == scalar), "")
     layout = f"{kind.layout}{kind.ndim}{'w' if kind.mutable else 'r'}"
     if kind.dtype == types.float64:
         return layout
-    forward = type(kind.dtype) is Dual and kind.dtype.draws == 1
-    return f"{layout}{kind.dtype.n}-{kind.dtype.order}" if forward else ""
+    dual = kind.dtype
+    return f"{layout}{dual.n}-{dual.order}-{dual.draws}" if type(dual) is Dual else ""
 
 
 def _type_of(word: str) -> Any:
     if word in _SCALARS:
         return _SCALARS[word]
-    lanes, _, order = word[3:].partition("-")
-    element = Dual(int(lanes), int(order)) if lanes else types.float64
+    element = Dual(*map(int, word[3:].split("-"))) if word[3:] else types.float64
     return types.Array(element, int(word[1]), word[0], readonly=word[2] == "r")

@@ -76,7 +76,7 @@ def _block(recipe: Recipe) -> Any:
         draws = carray(work, (chunk // TILE, size, TILE))
         results = offset(work, chunk * size)
         weights = carray(offset(results, chunk * (1 + rows)), (chunk,))
-        done, kept = 0, begin()
+        done, kept = 0, begin(theta, constants)
         while done < n:
             m = chunk if chunk < n - done else n - done
             if drawn:

@@ -206,9 +206,7 @@ def _kinds(recipe: Recipe) -> Sequence[Any]:
     kinds = tuple(map(_abi.kind_of, recipe.kinds))
     if recipe.prepare is None:
         return kinds
-    prepare, arguments = autodiff.plain(recipe.prepare), (tiles.PLAIN, *kinds)
-    prepare.compile(arguments)
-    return (*kinds, prepare.overloads[arguments].signature.return_type)
+    return (*kinds, _jit.returned(autodiff.plain(recipe.prepare), (tiles.PLAIN, *kinds)))
 
 
 def _completed(recipe: Recipe) -> Any:

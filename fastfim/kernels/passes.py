@@ -14,12 +14,12 @@ import numpy as np
 
 from .. import _abi, _jit, autodiff, streams
 from .._arrays import carray, empty, keep
-from ..autodiff import Dual, Theta, second_order, tiles
+from ..autodiff import second_order
 from .block import TILE, UNWRITTEN, Recipe
 from .drawing import tile_draws
 from .placing import reader, room_for
 from .taping import single_pass, tape_form, tape_pass
-from .tiling import density_pass, score_pass, tile_pass
+from .tiling import beginner, density_pass, score_pass, tile_form, tile_pass
 
 #: Parameters differentiated at once; beyond, one pass over the chunk for each group.
 GRADIENT_LANES = 64
@@ -93,11 +93,11 @@ def draw_pass(recipe: Recipe) -> Any:
 
 
 def derivative_pass(recipe: Recipe) -> tuple[Any, Any]:
-    """Compiled ``begin()`` and ``f(theta, constants, kept, draws, results, chunk, m, first) -> count, kept``.
+    """Compiled ``begin`` and ``f(theta, constants, kept, draws, results, chunk, m, first) -> count, kept``.
 
-    The latter makes derivatives of m draws; ``kept`` is what ``begin`` gives, and goes from one chunk of a block to the
-    next. ``count`` draws have a log density, all or none. Where derivatives are given by hand, it would be worked out
-    for nothing but to see whether it is finite; that is done for the ``first`` chunk of a block.
+    The latter makes derivatives of m draws; ``kept`` is what ``begin(theta, constants)`` gives, and goes from one chunk
+    of a block to the next. ``count`` draws have a log density, all or none. Where derivatives are given by hand, it
+    would be worked out for nothing but to see whether it is finite; that is done for the ``first`` chunk of a block.
     """
     by_hand = (recipe.score is not None, recipe.hessian is not None or recipe.order == 1)
     begin, automatic = (_jit.no_items, _none_done) if all(by_hand) else _automatic_pass(recipe)
@@ -139,23 +139,15 @@ def _tiled_pass(recipe: Recipe, order: int) -> tuple[Any, Any, bool]:
     with_prepared = prepared(recipe, autodiff.active)  # first, so that `tape_form` compiles for it, too
     if TAPE_PARAMETERS[order] < recipe.p <= MOST_ON_TAPE[order] and (form := tape_form(recipe, order)):
         return *tape_pass(form, recipe, with_prepared, order), not form.diverges
-    form = _tile_form(recipe, order)
+    form = tile_form(recipe, order) if recipe.p <= TILE_PARAMETERS[order] else None
     if form is None:
         return _jit.no_items, _none_done, False
-    return _jit.no_items, tile_pass(form, recipe, order), not form.diverges
+    return beginner(recipe, order, with_prepared), tile_pass(form, recipe, order), not form.diverges
 
 
 @_jit.inner
 def _none_done(theta, constants, kept, draws, results, chunk, m):  # type: ignore[no-untyped-def]
     return 0, kept
-
-
-def _tile_form(recipe: Recipe, order: int) -> tiles.TileForm | None:
-    """How a density does several draws at once; what ``prepare`` makes would be eight times as long."""
-    if recipe.p > TILE_PARAMETERS[order] or recipe.prepare is not None:
-        return None
-    theta = Theta(Dual(recipe.p, order, draws=tiles.DRAWS), recipe.parameters, recipe.selected is not None)
-    return tiles.tile_form(recipe.logpdf, theta, scalar=recipe.scalar, kinds=tuple(map(_abi.kind_of, recipe.kinds)))
 
 
 def _single_pass(recipe: Recipe, order: int) -> Any:

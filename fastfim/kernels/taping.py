@@ -29,19 +29,14 @@ def tape_form(recipe: Recipe, order: int) -> tiles.TileForm | None:
     theta, kinds = Theta(Taped(1, TILE, order=order), recipe.parameters), [_abi.kind_of(kind) for kind in recipe.kinds]
     if recipe.prepare is not None:
         try:
-            kinds.append(_returned(autodiff.active(recipe.prepare), (theta, *kinds)))
+            kinds.append(_jit.returned(autodiff.active(recipe.prepare), (theta, *kinds)))
         except Exception:  # the same function of one draw will say what is wrong
             return None
     return tiles.tile_form(recipe.logpdf, theta, scalar=recipe.scalar, kinds=kinds)
 
 
-def _returned(compiled: Any, arguments: tuple[Any, ...]) -> Any:
-    compiled.compile(arguments)
-    return compiled.overloads[arguments].signature.return_type
-
-
 def tape_pass(form: tiles.TileForm, recipe: Recipe, with_prepared: Any, order: int) -> tuple[Any, Any]:
-    """Compiled ``begin()`` and ``f(theta, constants, kept, draws, results, chunk, m) -> done, kept``.
+    """Compiled ``begin(theta, constants)`` and ``f(theta, constants, kept, draws, results, chunk, m) -> done, kept``.
 
     ``done`` of m draws have been done by tiles: all, or those before the first tile that diverged. ``kept`` is what
     ``begin`` gives, and what goes from one chunk of a block to the next.
@@ -70,7 +65,7 @@ def single_pass(recipe: Recipe, with_prepared: Any) -> Any:
 
 
 class _Keeping(NamedTuple):
-    """What goes from tile to tile: compiled ``begin()``, ``open(theta, kept)`` and ``learn(theta, kept) -> kept``."""
+    """What goes from tile to tile: ``begin(theta, constants)``, ``open(theta, kept)``, ``learn(theta, kept) -> kept``."""
 
     begin: Any
     open: Any
@@ -86,7 +81,7 @@ def _kept() -> _Keeping:
     """Memory for what depends on theta alone, and how much of it is known."""
     words, keep_in, learn, number = MOST_KEPT, reverse.keep_in, reverse.learn, _jit.number
     return _Keeping(
-        _jit.inner(lambda: (empty(words), number(0))),
+        _jit.inner(lambda theta, constants: (empty(words), number(0))),
         _jit.inner(lambda theta, kept: keep_in(theta, kept[0], kept[1])),
         _jit.inner(lambda theta, kept: (kept[0], learn(theta))),
     )

@@ -4,18 +4,53 @@ from __future__ import annotations
 
 from typing import Any
 
+from numba import types
+
 from .. import _abi, _jit, autodiff
 from .._arrays import keep
-from ..autodiff import tiles
+from ..autodiff import Dual, Theta, tiles
 from .block import UNWRITTEN, Recipe
 from .placing import room_for, tile_reader
+
+
+def tile_form(recipe: Recipe, order: int) -> tiles.TileForm | None:
+    """How a density does several draws at once, if it can; to it, what ``prepare`` makes is what all draws share."""
+    kinds = [_abi.kind_of(kind) for kind in recipe.kinds]
+    if recipe.prepare is not None:
+        made = _prepared_kind(recipe, order, kinds)
+        if made is None:
+            return None
+        kinds.append(made)
+    return tiles.tile_form(recipe.logpdf, _theta(recipe, order, tiles.DRAWS), scalar=recipe.scalar, kinds=kinds)
+
+
+def _theta(recipe: Recipe, order: int, draws: int) -> Theta:
+    return Theta(Dual(recipe.p, order, draws=draws), recipe.parameters, recipe.selected is not None)
+
+
+def _prepared_kind(recipe: Recipe, order: int, kinds: list[Any]) -> Any:
+    """Type of what ``prepare`` makes; ``None`` if it makes windows on theta, which cannot be kept for a block."""
+    try:
+        made = _jit.returned(autodiff.active(recipe.prepare), (_theta(recipe, order, 1), *kinds))
+    except Exception:  # the same function will say what is wrong
+        return None
+    members = made if isinstance(made, types.BaseTuple) else (made,)
+    return None if any(isinstance(kind, Theta) for kind in members) else made
+
+
+def beginner(recipe: Recipe, order: int, with_prepared: Any) -> Any:
+    """Compiled ``begin(theta, constants)``: the constants, and what ``prepare`` makes, for all tiles of a block."""
+    if recipe.prepare is None:
+        return _jit.second
+    seeds = autodiff.seeds(recipe.parameters, recipe.p, order, recipe.selected)
+    return _jit.inner(lambda theta, constants: with_prepared(seeds(theta, 0), constants))
 
 
 def tile_pass(form: tiles.TileForm, recipe: Recipe, order: int) -> Any:
     """Compiled ``f(theta, constants, kept, draws, results, chunk, m) -> done, kept``.
 
-    ``done`` of m draws, all, or those before the first tile that diverged; nothing is kept. Tiles are whole: the room
-    behind the last draw belongs to nobody.
+    ``done`` of m draws, all, or those before the first tile that diverged; ``kept`` is what `beginner` has made. Tiles
+    are whole: the room behind the last draw belongs to nobody.
     """
     tile, p, offset = tiles.DRAWS, recipe.p, _abi.offset
     seeds = autodiff.seeds(recipe.parameters, p, order, recipe.selected, tile)
@@ -27,7 +62,7 @@ def tile_pass(form: tiles.TileForm, recipe: Recipe, order: int) -> Any:
         memory = room(tile * (draws.shape[1] + 1))
         done = number(0)
         while done < m:
-            ran, d = attempt(read(draws, done, memory), active, constants)
+            ran, d = attempt(read(draws, done, memory), active, kept)
             if not ran:
                 return done, kept
             store(d, offset(results, done), offset(results, chunk + done), chunk)

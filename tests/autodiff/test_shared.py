@@ -11,8 +11,9 @@ from fastfim.store import symbols
 KINDS = {
     "C2w": types.Array(types.float64, 2, "C"),
     "A1r": types.Array(types.float64, 1, "A", readonly=True),
-    "F2w3-1": types.Array(Dual(3, 1), 2, "F"),
-    "C2r12-2": types.Array(Dual(12, 2), 2, "C", readonly=True),
+    "F2w3-1-1": types.Array(Dual(3, 1), 2, "F"),
+    "C2r12-2-1": types.Array(Dual(12, 2), 2, "C", readonly=True),
+    "A1w3-1-8": types.Array(Dual(3, 1, 8), 1, "A"),
     "i": types.intp,
     "b": types.boolean,
 }
@@ -23,7 +24,7 @@ def test_words_say_the_type(word, kind):
     assert (shared._word(kind), shared._type_of(word)) == (word, kind)
 
 
-@pytest.mark.parametrize("element", [Taped(1), Dual(2, 1, draws=8), types.float32, types.int64])
+@pytest.mark.parametrize("element", [Taped(1), types.float32, types.int64])
 def test_other_elements_have_none(element):
     assert not shared._word(types.Array(element, 2, "C"))
 
@@ -37,6 +38,15 @@ def test_found_by_the_name_alone():
 def halve(a, n):
     for i in range(n):
         a[i] *= 0.5
+
+
+def test_several_draws_by_name_only_where_they_never_part_ways():
+    """What is raised where they do comes through an inlined copy alone."""
+    tile = types.Array(Dual(2, 1, 8), 1, "C")
+    assert (
+        shared.shared(halve)(tile, types.intp).__class__
+        is not shared.shared(halve, by_tiles=True)(tile, types.intp).__class__
+    )
 
 
 def test_inlined_or_by_name():
