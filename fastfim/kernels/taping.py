@@ -65,7 +65,7 @@ def single_pass(recipe: Recipe, with_prepared: Any) -> Any:
 
 
 class _Keeping(NamedTuple):
-    """From tile to tile: compiled ``begin(theta, constants)``, ``open(theta, kept)``, ``learn(theta, kept) -> kept``."""
+    """From tile to tile, compiled: ``begin(theta, constants)``, ``open(theta, kept)`` and ``learn(theta, kept)``."""
 
     begin: Any
     open: Any
