@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 
 from ..estimation import estimators, soundness, stopping
 from ..estimation.estimators import Sums
+from ..estimation.soundness import ASSUMES, Evidence
 from ..estimation.tails import INFINITE_VARIANCE
 from ..kernels.block import Block, Job, compile_for, draws_of, run_streams
 from ..kernels.diagnosis import check_by_hand, raise_for
@@ -43,7 +44,7 @@ from . import trial
 from .choice import Plan, plan_for
 from .conclusion import announce, conclude
 from .control import ControlVariates, fit
-from .judging import ASSUMES, given_up, judge, stand
+from .judging import given_up, judge, stand
 from .options import Options
 from .pilot import FIRST_STREAM, LEAST_KEPT, Pilot
 from .progress import reporter
@@ -61,7 +62,7 @@ OWN_STREAMS, OWN_DRAWS, CONTROLS_UP_TO = 4, LEAST_KEPT // 4, 4
 EXACT = 1e-8
 #: Once fewer than this share of the points are open, they go on by themselves.
 ALONE = 1 / 8
-TESTS = {"mean_score": soundness.of_scores, "information_equality": soundness.of_equality}
+TESTS = {"mean_score": Evidence.of_scores, "information_equality": Evidence.of_equality}
 
 
 def run(model: BoundLikelihood, points: Array, options: Options) -> FisherEstimate | None:
@@ -228,8 +229,9 @@ class _Batch:
     def _test(self, slab: NDArray[np.intp], sums: Sums) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Which points pass, and which are lost: where fresh streams confirm a suspicion."""
         settled, lost = np.ones(len(slab), dtype=bool), np.zeros(len(slab), dtype=bool)
+        evidence = Evidence(sums)
         for name in ASSUMES[self.plan.estimator]:
-            found = TESTS[name](sums)
+            found = TESTS[name](evidence)
             barred = found.barred.any(axis=-1)
             suspected = ~barred & (found.p_value < soundness.SUSPICION)
             confirmed = ~barred & (found.p_value < soundness.OUTRIGHT)
@@ -251,7 +253,7 @@ class _Batch:
             totals += np.concatenate(list(self._run(block, points)))
             each += size
         self.spent += each * self.options.streams * len(points)
-        found = TESTS[name](Sums.unpack(totals, self.plan.job.p, each))
+        found = TESTS[name](Evidence(Sums.unpack(totals, self.plan.job.p, each)))
         confirmed: NDArray[np.bool_] = ~found.barred.any(axis=-1) & (found.p_value < soundness.CONFIRMATION)
         return confirmed
 

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from ..errors import LikelihoodError, NonFiniteError
 from ..estimation import stopping, tails
 from ..estimation.estimators import ESTIMATORS
+from ..estimation.soundness import ASSUMES, TESTS
 from ..estimation.tails import Tails
 from ..kernels.block import Job
 from ..result.fisher_estimate import Check
@@ -119,7 +120,15 @@ def plan_for(job: Job, options: Options, given: Resources = UNHURRIED, points: i
     second, pilot = found
     seen = preview.look(second, pilot, given)
     candidates = WITH_HESSIANS if seen.usable else ("score",)
-    return _with(seen, _best(second, options, candidates, pilot, points))
+    plan = _best(second, options, candidates, pilot, points)
+    return _with(_examined(seen, second, pilot, plan), plan)
+
+
+def _examined(seen: Preview, job: Job, pilot: Pilot, plan: Plan) -> Preview:
+    """With what the pilot says of the identities that the run will not test by the same kind of draws."""
+    tested = ASSUMES[plan.estimator] if plan.job.sampling == job.sampling else ()
+    others = [name for name in TESTS if name not in tested]
+    return preview.with_identities(seen, pilot, others, job.model.parameters)
 
 
 def _with(seen: Preview, plan: Plan) -> Plan:
@@ -141,7 +150,7 @@ def _named(job: Job, options: Options, given: Resources) -> Plan:
     plan = _best(job, options, (options.estimator,), pilot)
     if job.p > HESSIAN_UP_TO:
         return plan
-    return _with(_strict(preview.look(job, pilot, given)), plan)
+    return _with(_strict(_examined(preview.look(job, pilot, given), job, pilot, plan)), plan)
 
 
 def _strict(seen: Preview) -> Preview:
@@ -159,7 +168,7 @@ def _by_scores(job: Job, options: Options, given: Resources) -> Plan:
     if few and job.sampling == "mc":
         return _with(preview.nothing(f"no pilot with less than {LEAST_BUDGET} draws"), plan)
     try:
-        seen, pilot = _preview(job, options, few, given)
+        seen, pilot = _preview(plan, options, few, given)
     except OutOfTimeError:
         return _with(preview.nothing(preview.OUT_OF_TIME), plan)
     if job.sampling == "rqmc":
@@ -170,12 +179,12 @@ def _by_scores(job: Job, options: Options, given: Resources) -> Plan:
     return replace(_with(seen, plan), tails=tails.look(tails.as_drawn(scores**2, pilot.weights, job.sampling)))
 
 
-def _preview(job: Job, options: Options, few: bool, given: Resources) -> tuple[Preview, Pilot]:
+def _preview(plan: Plan, options: Options, few: bool, given: Resources) -> tuple[Preview, Pilot]:
     """A look at the pilot with Hessians if they can be had, and at scores alone if not."""
-    found = f"no Hessians with less than {LEAST_BUDGET} draws" if few else _with_hessians(job, options, given)
+    found = f"no Hessians with less than {LEAST_BUDGET} draws" if few else _with_hessians(plan.job, options, given)
     if isinstance(found, str):
-        return preview.nothing(found), _pilot(job, options, given)[1]
-    return preview.look(*found, given), found[1]
+        return preview.nothing(found), _pilot(plan.job, options, given)[1]
+    return _examined(preview.look(*found, given), *found, plan), found[1]
 
 
 def _with_hessians(job: Job, options: Options, given: Resources) -> tuple[Job, Pilot] | str:
@@ -225,15 +234,15 @@ def _best(job: Job, options: Options, candidates: tuple[str, ...], pilot: Pilot,
     """Of the candidates and samplings, the one with the least price."""
     first, rest = pilot.halves()
     best: _Candidate | None = None
-    for run, name in _runs(job, options, candidates):
-        compilation = COMPILATION / points * _anew(run, job)
+    for run, name, anew in _runs(job, options, candidates):
+        compilation = COMPILATION / points * anew
         if best is not None and best.price < compilation:
             break  # the others want it too
         for control in _controls(first, name, run.sampling):
             held = HeldOut.of(rest, name, control)
             least = 0 if run.sampling == "rqmc" or control is None else _trusted_from(held.kurtosis)
             variance = held.variance(run.sampling)
-            price = _price(variance, held.rate(run.sampling), least, run, options, pilot.draws) + compilation
+            price = _price(held, variance, least, run, options, pilot.draws) + compilation
             # of equal prices (the least that any run takes) the smaller variance
             if best is None or (price, variance) < (best.price, best.variance):
                 best = _Candidate(name, run, price, variance, least, held, control)
@@ -264,32 +273,31 @@ class _Candidate(NamedTuple):
     control: ControlVariates | None
 
 
-def _runs(job: Job, options: Options, candidates: tuple[str, ...]) -> list[tuple[Job, str]]:
-    """What there is to choose from, first what the pilot has compiled."""
+def _runs(job: Job, options: Options, candidates: tuple[str, ...]) -> Iterator[tuple[Job, str, bool]]:
+    """What there is to choose from, and whether it has to be compiled: first what the pilot has compiled."""
     samplings = dict.fromkeys((job.sampling, "mc") if options.sampling == "auto" else (job.sampling,))
     runs = [
-        (replace(job, order=job.order if ESTIMATORS[name].needs_hessian else 1, sampling=sampling), name)
+        (job.order if ESTIMATORS[name].needs_hessian else 1, sampling, name)
         for sampling in samplings
         for name in candidates
     ]
-    return sorted(runs, key=lambda candidate: _anew(candidate[0], job))
+    for anew in (False, True):
+        for order, sampling, name in runs:
+            if anew == ((order, sampling) != (job.order, job.sampling)):
+                yield replace(job, order=order, sampling=sampling) if anew else job, name, anew
 
 
-def _anew(run: Job, job: Job) -> bool:
-    """Whether a run has to be compiled when the pilot's job is."""
-    return (run.order, run.sampling) != (job.order, job.sampling)
-
-
-def _price(variance: float, rate: float, least: int, job: Job, options: Options, spent: int) -> float:
+def _price(held: HeldOut, variance: float, least: int, job: Job, options: Options, spent: int) -> float:
     """Work a stream, in scores of independent draws: to the tolerance, or to what a fixed budget gives the best.
 
-    The variance falls with that power of the draws; the pilot has ``spent`` draws of the budget.
+    The variance falls with some power of the draws; the pilot has ``spent`` draws of the budget.
     """
     goal = options.rtol if options.rtol and options.draws is None else SMALLEST_RTOL
     quantile = stopping.critical_value(options.confidence, options.streams)
     # n draws a stream leave the variance v (m / n)^rate / m, with v that of a draw at m draws a stream
-    allowed = (goal / quantile) ** 2 * options.streams
-    needed = PILOT_DRAWS * (variance / (PILOT_DRAWS * allowed)) ** (1.0 / rate)
+    needed = variance * (quantile / goal) ** 2 / options.streams
+    if needed > PILOT_DRAWS:  # fewer are less than a round at any rate
+        needed = PILOT_DRAWS * (needed / PILOT_DRAWS) ** (1.0 / held.rate(job.sampling))
     if options.draws is None:
         cost = (1.0 + 0.5 * job.p if job.order == 2 else 1.0) * (INVERSION if job.sampling == "rqmc" else 1.0)
     else:

@@ -99,15 +99,16 @@ def fit(pilot: Pilot, sampling: str, wide: bool = True) -> ControlVariates:
     quasi-random ones, which add up w r, that of (w r)^2.
     """
     factors = pilot.weights if sampling == "rqmc" else np.sqrt(pilot.weights)
-    design, lengths = _standardized(_controls(pilot), _sizes(pilot), factors)
-    target = _target(pilot)
-    response, scales = _standardized(target, _norms(target), factors)
+    controls, target = _controls(pilot), _target(pilot)
+    count = controls.shape[-2]
+    rows, lengths = _standardized(np.concatenate([controls, target], axis=-2), _sizes(pilot), factors)
+    design, response = rows[..., :count, :], rows[..., count:, :]
     indices = _indices(pilot, wide)
     if _all_in_order(indices):
         solution = _regress(design, response)
     else:
         solution = _regress_each(design, response, indices)
-    return ControlVariates(indices, solution * scales[..., :, None] / lengths[..., indices])
+    return ControlVariates(indices, solution * lengths[..., count:, None] / lengths[..., indices])
 
 
 # ---------------------------------------------------------------- the least-squares problem
@@ -135,11 +136,12 @@ def _controls(pilot: Pilot) -> Array:
 
 
 def _sizes(pilot: Pilot) -> Array:
-    """Of the terms of each control: D is a difference, and noise where it is small against these."""
-    sizes = _norms(pilot.scores)
+    """Of the terms of each control and target: D is a difference, and noise where it is small against these."""
+    scores, products = _norms(pilot.scores), _norms(pilot.products)
     if pilot.hessians is None:
-        return sizes
-    return np.concatenate([sizes, np.hypot(_norms(pilot.products), _norms(pilot.hessians))], axis=-1)
+        return np.concatenate([scores, products], axis=-1)
+    hessians = _norms(pilot.hessians)
+    return np.concatenate([scores, np.hypot(products, hessians), hessians], axis=-1)
 
 
 def _target(pilot: Pilot) -> Array:

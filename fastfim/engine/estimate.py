@@ -186,7 +186,8 @@ def _run(model: BoundLikelihood, theta: NDArray[np.float64], options: Options) -
             again = _FreshStreams(plan.job, options.streams * rounds, sums, ordered_map, deadline)
             fresh = again if _room_for_doubt(options, plan, draws) else None
             look = judge(sums, options, plan, look, fresh, share.up_to(draws))
-            plan = replace(plan, spent=plan.spent + again.spent)
+            if again.spent:
+                plan = replace(plan, spent=plan.spent + again.spent)
             history.append(Round(look.draws + plan.spent, perf_counter() - started, look.relative_error))
             report(history[-1].draws, look.relative_error)
             if look.ended:
@@ -245,21 +246,20 @@ class _Share:
     """
 
     def __init__(self, plan: Plan, options: Options, ordered_map: Workers, deadline: float) -> None:
-        self.job = replace(plan.job, order=2)
-        unlimited = replace(options, draws=None, max_draws=None)
-        usable = options.estimator == "score" and dict(plan.checks)[SMOOTHNESS].verdict == "pass"
-        self.rounds = _rounds(self.job, unlimited, ordered_map, deadline, lambda: 0) if usable else iter(())
-        self.draws_for_one = DRAWS_FOR_ONE * (plan.job.p + 1)
-        self.next = stopping.FIRST_ROUND
+        self.p, self.next = plan.job.p, stopping.FIRST_ROUND
         self.sums: Sums | None = None
+        self.rounds: Iterator[tuple[NDArray[np.float64], int]] = iter(())
+        if options.estimator == "score" and dict(plan.checks)[SMOOTHNESS].verdict == "pass":
+            unlimited = replace(options, draws=None, max_draws=None)
+            self.rounds = _rounds(replace(plan.job, order=2), unlimited, ordered_map, deadline, lambda: 0)
 
     def up_to(self, draws: int) -> Sums | None:
         """Their sums in a run of so many draws a stream; None while that is less than a round."""
-        while self.next * self.draws_for_one <= draws:
+        while self.next * DRAWS_FOR_ONE * (self.p + 1) <= draws:
             totals, done = next(self.rounds, (None, 0))
             if totals is None:
                 break
-            self.sums = Sums.unpack(totals.copy(), self.job.p, done)
+            self.sums = Sums.unpack(totals.copy(), self.p, done)
             self.next *= 2
         return self.sums
 

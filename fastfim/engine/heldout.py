@@ -82,7 +82,7 @@ class HeldOut:
         if not whole > ROUNDING**2:
             return STEEPEST
         gain = np.log(short / whole) / np.log(SHORTER)  # beyond 1, as the variances are those of means times draws
-        return float(np.clip(1.0 + 0.5 * gain, 1.0, STEEPEST))
+        return min(max(1.0, 1.0 + 0.5 * float(gain)), STEEPEST)
 
     @cached_property
     def _of_whole_streams(self) -> Array:

@@ -28,13 +28,6 @@ History = Sequence[tuple[int, Any]]
 #: As many draws from streams that nothing has been seen of; None where time has run out.
 Fresh = Callable[[], Sums | None]
 
-#: What each estimator rests on; `covariance` on neither identity.
-ASSUMES = {
-    "score": {"mean_score": soundness.mean_score},
-    "covariance": {},
-    "hessian": {"mean_score": soundness.mean_score, "information_equality": soundness.information_equality},
-    "bartlett": {"mean_score": soundness.mean_score, "information_equality": soundness.information_equality},
-}
 EQUALITY = "information_equality"
 #: Draws after which a test that found too few events ends the run.
 PATIENCE = 2**24
@@ -225,17 +218,20 @@ def _test(sums: Sums, estimator: str, fresh: Fresh | None) -> tuple[dict[str, Fi
 
     Where there is no room for these, a suspicion so strong that both tests would have to err stands for itself.
     """
-    assumed = dict(ASSUMES[estimator])
-    if sums.negative_hessian is None:  # control variates may be scores alone
-        assumed.pop("information_equality", None)
-    findings = {name: test(sums) for name, test in assumed.items()}
+    evidence = soundness.Evidence(sums)
+    findings = {name: soundness.TESTS[name](evidence) for name in assumed(estimator, sums)}
     suspected = [name for name, finding in findings.items() if finding.verdict == "fail"]
     if not suspected:
         return findings, frozenset()
     others = fresh() if fresh is not None else None
     level = soundness.OUTRIGHT if others is None else soundness.CONFIRMATION
-    findings |= {name: assumed[name](sums if others is None else others, level) for name in suspected}
+    findings |= {name: soundness.TESTS[name](sums if others is None else others, level) for name in suspected}
     return findings, frozenset(name for name in suspected if findings[name].verdict == "fail")
+
+
+def assumed(estimator: str, sums: Sums) -> list[str]:
+    """What the estimator rests on; control variates may be scores alone."""
+    return [name for name in soundness.ASSUMES[estimator] if name != EQUALITY or sums.negative_hessian is not None]
 
 
 def given_up(options: Options, draws: int, projected: Any, settled: Any) -> Any:

@@ -1,13 +1,14 @@
 """What the pilot says about a model before the run: does its support move, has it kinks, do the identities hold?
 
 Single draws show at once what no mean can tell in time (see `fastfim.engine.smoothness`). Where they find nothing, the
-second Bartlett identity is tested on the pilot's streams too, so that a run by ``score`` or ``covariance``, which keeps
-no Hessians, knows whether outer product and Hessian agree: for a sampler that is symmetric but of the wrong shape the
-mean score is zero, and this is the only sign.
+identities that the run itself will not test are tested on the pilot's streams, so that one by ``score`` or
+``covariance``, which keeps no Hessians, knows whether outer product and Hessian agree: for a sampler that is symmetric
+but of the wrong shape the mean score is zero, and this is the only sign.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -24,7 +25,6 @@ from .workers import Resources
 
 NAN = float("nan")
 SMOOTHNESS, OUT_OF_TIME = "smoothness", "time_limit was reached"
-IDENTITIES = {"mean_score": soundness.mean_score, "information_equality": soundness.information_equality}
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,22 @@ def look(job: Job, pilot: Pilot, given: Resources) -> Preview:
     except LikelihoodError as error:
         return nothing(f"logpdf fails near theta: {error}")
     usable = seen.smooth and seen.support_is_fixed
-    checks = {SMOOTHNESS: _smoothness(seen, job.model.parameters)}
-    if usable:
-        checks |= _identities(pilot, job.model.parameters)
-    sound = seen.support_is_fixed and all(check.verdict != "fail" for check in checks.values())
-    return Preview(usable, sound, checks)
+    return Preview(usable, seen.support_is_fixed, {SMOOTHNESS: _smoothness(seen, job.model.parameters)})
+
+
+def with_identities(seen: Preview, pilot: Pilot, names: Iterable[str], parameters: tuple[str, ...]) -> Preview:
+    """Test identities on the pilot, if its Hessians may be used.
+
+    There are no fresh draws to confirm a suspicion: only one beyond doubt counts.
+    """
+    names = tuple(names)
+    if not (seen.usable and names):
+        return seen
+    evidence = soundness.Evidence(sums_of(pilot))
+    findings = {name: soundness.TESTS[name](evidence, soundness.OUTRIGHT) for name in names}
+    checks = {name: verdicts.identity(name, finding, parameters) for name, finding in findings.items()}
+    sound = all(check.verdict != "fail" for check in checks.values())
+    return replace(seen, sound=seen.sound and sound, checks=seen.checks | checks)
 
 
 def nothing(reason: str) -> Preview:
@@ -73,7 +84,7 @@ def of_covariance(seen: Preview) -> Preview:
     if not seen.usable:
         return seen
     checks = dict(seen.checks)
-    for name in IDENTITIES:
+    for name in soundness.TESTS:
         if checks[name].verdict == "fail":
             message = f"{checks[name].message}; the covariance holds if it is only the constant that is missing"
             checks[name] = replace(checks[name], verdict="warn", message=message)
@@ -89,13 +100,6 @@ def sums_of(pilot: Pilot) -> Sums:
     totals[:, :-2] = np.einsum("rkn,kn->kr", rows.reshape(len(rows), streams, -1), weights)
     totals[:, -2] = weights.sum(axis=1)
     return Sums.unpack(totals, pilot.p, weights.shape[1])
-
-
-def _identities(pilot: Pilot, parameters: tuple[str, ...]) -> dict[str, Check]:
-    """There are no fresh draws to confirm a suspicion: only one beyond doubt counts."""
-    sums = sums_of(pilot)
-    findings = {name: test(sums, soundness.OUTRIGHT) for name, test in IDENTITIES.items()}
-    return {name: verdicts.identity(name, f, parameters) for name, f in findings.items()}
 
 
 def _smoothness(seen: Smoothness, parameters: tuple[str, ...]) -> Check:

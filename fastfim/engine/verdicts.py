@@ -26,6 +26,9 @@ NAN = float("nan")
 #: Draws that have to carry a sum, were they equal, for its error bar; a run of fewer than `TOO_FEW` says nothing.
 EQUIVALENT, TOO_FEW = 20.0, 1000
 
+#: What the estimator rests on, in the order in which a fault in one explains those of the others.
+ORDER = ("smoothness", "mean_score", "information_equality")
+
 
 def of(plan: Plan, look: Look) -> dict[str, Check]:
     """Every check of a run, by name."""
@@ -34,6 +37,7 @@ def of(plan: Plan, look: Look) -> dict[str, Check]:
     for name, finding in look.findings.items():
         if name not in checks or checks[name].verdict != "fail":  # what the pilot is sure of stands
             checks[name] = identity(name, finding, names)
+    checks = {name: checks[name] for name in ORDER if name in checks}
     if look.trusted_from is not None:
         checks["tails"] = _residuals(look.trusted_from, look.normal)
     elif look.tail is not None:

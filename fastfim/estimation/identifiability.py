@@ -15,6 +15,7 @@ relative errors grow when the matrix is inverted.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +52,7 @@ class Identifiability:
     errors: Array
     vectors: Array
 
-    @property
+    @cached_property
     def margins(self) -> Array:
         """Standard errors between each eigenvalue and zero; no error is less than rounding."""
         rounding = ROUNDING * np.abs(self.values).max(initial=np.finfo(float).tiny)
@@ -73,11 +74,13 @@ class Identifiability:
         """Directions that may be identified or not: the errors are too large to tell."""
         return self._in_words((self.margins < CLEAR) & ~self._small, parameters)
 
-    @property
+    @cached_property
     def _small(self) -> NDArray[np.bool_]:
         return self.values + CLEAR * self.errors < SMALL
 
     def _in_words(self, which: NDArray[np.bool_], parameters: tuple[str, ...]) -> list[str]:
+        if not which.any():
+            return []
         units = np.where(self.roots > 0.0, self.roots, 1.0)
         return [_in_words(self.vectors[:, j], units, parameters) for j in np.flatnonzero(which)]
 
@@ -86,9 +89,10 @@ def look(replicates: Array, roots: Array) -> Identifiability:
     """Look at replicates (K, p, p), with ``roots`` the square roots of the information's diagonal (p,)."""
     informed = np.flatnonzero(roots > 0.0)
     scaled = replicates[:, informed[:, None], informed] / np.outer(roots[informed], roots[informed])
-    values, vectors = np.linalg.eigh(scaled.mean(axis=0))
-    forms = ((scaled @ vectors) * vectors).sum(axis=1)
-    errors = forms.std(axis=0, ddof=1) / np.sqrt(len(forms))
+    streams = len(scaled)
+    values, vectors = np.linalg.eigh(scaled.sum(axis=0) / streams)
+    forms = ((scaled @ vectors) * vectors).sum(axis=1) - values
+    errors = np.sqrt((forms * forms).sum(axis=0) / ((streams - 1) * streams))
     every = np.zeros((len(roots), len(informed)))
     every[informed] = vectors
     return Identifiability(np.flatnonzero(roots == 0.0), roots, values, errors, every)

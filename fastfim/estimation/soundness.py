@@ -28,7 +28,9 @@ and the run has to go on.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -47,7 +49,7 @@ EVENTS = 5
 #: Means below this share of the score's size are rounding; correlations with smaller eigenvalues than this are perfect.
 ROUNDING, COLLINEAR = 1e-11, 1e-8
 
-__all__ = ["Finding", "information_equality", "mean_score"]
+__all__ = ["ASSUMES", "TESTS", "Evidence", "Finding", "information_equality", "mean_score"]
 
 
 @dataclass(frozen=True)
@@ -72,16 +74,22 @@ class Finding:
     entry: tuple[int, ...]
 
 
-def mean_score(sums: Sums, level: float = SUSPICION) -> Finding:
+def mean_score(sums: Sums | Evidence, level: float = SUSPICION) -> Finding:
     """Test E[s] = 0."""
-    return _finding(of_scores(sums), level)
+    return _finding(_evidence(sums).of_scores(), level)
 
 
-def information_equality(sums: Sums, level: float = SUSPICION) -> Finding:
+def information_equality(sums: Sums | Evidence, level: float = SUSPICION) -> Finding:
     """Test E[s s^T + H] = 0."""
-    finding = _finding(of_equality(sums), level)
-    rows, columns = triangle(sums.score.shape[-1])
+    evidence = _evidence(sums)
+    finding = _finding(evidence.of_equality(), level)
+    rows, columns = triangle(evidence.p)
     return replace(finding, entry=(int(rows[finding.entry[0]]), int(columns[finding.entry[0]])))
+
+
+TESTS: dict[str, Callable[..., Finding]] = {"mean_score": mean_score, "information_equality": information_equality}
+#: What each estimator rests on; `covariance` on neither identity.
+ASSUMES = {"score": ("mean_score",), "covariance": (), "hessian": tuple(TESTS), "bartlett": tuple(TESTS)}
 
 
 @dataclass(frozen=True)
@@ -103,28 +111,57 @@ class Statistics:
     p_value: Array
 
 
-def of_scores(sums: Sums) -> Statistics:
-    """Of the mean score."""
-    scores = _Columns.of(sums.score / sums.draws)
-    found = _zero_mean(scores, sums.sizes, _uninformed(sums, scores))
-    if sums.sizes.shape[-1] == 1:
-        return found
-    jointly = _hotelling(scores, sums.sizes)
-    both = np.minimum(1.0, 2.0 * np.minimum(found.p_value, jointly))
-    return replace(found, p_value=np.where(np.isnan(jointly), found.p_value, both))
+@dataclass(frozen=True)
+class Evidence:
+    """What sums say of the identities: what both tests need is worked out once."""
+
+    sums: Sums
+
+    @property
+    def p(self) -> int:
+        """Number of parameters."""
+        return int(self.sums.score.shape[-1])
+
+    def of_scores(self) -> Statistics:
+        """Of the mean score."""
+        sizes = self.sums.sizes
+        found = _zero_mean(self._scores, sizes, self._uninformed)
+        if self.p == 1:
+            return found
+        jointly = _hotelling(self._scores, sizes)
+        both = np.minimum(1.0, 2.0 * np.minimum(found.p_value, jointly))
+        return replace(found, p_value=np.where(np.isnan(jointly), found.p_value, both))
+
+    def of_equality(self) -> Statistics:
+        """Of the difference between outer product and Hessian."""
+        sums, (rows, columns) = self.sums, triangle(self.p)
+        assert sums.negative_hessian is not None
+        difference = (sums.outer - sums.negative_hessian)[..., rows, columns] / sums.draws
+        return _zero_mean(
+            _Columns.of(difference),
+            sums.sizes[..., rows] * sums.sizes[..., columns],
+            self._uninformed[..., rows] | self._uninformed[..., columns],
+        )
+
+    @cached_property
+    def _scores(self) -> _Columns:
+        return _Columns.of(self.sums.score / self.sums.draws)
+
+    @cached_property
+    def _uninformed(self) -> NDArray[np.bool_]:
+        """Per parameter: too few informative draws a stream, or the same score for every draw.
+
+        With n informative draws a stream, its sum of squares has a relative spread of about 1/sqrt(n).
+        """
+        squares, scores = _Columns.of(self.sums.squares), self._scores
+        rounding = ROUNDING * self.sums.sizes
+        same = (scores.spread <= rounding) & (np.abs(scores.mean) > rounding)
+        uninformed: NDArray[np.bool_] = (EVENTS * squares.spread**2 > squares.mean**2) | same
+        return uninformed
 
 
-def of_equality(sums: Sums) -> Statistics:
-    """Of the difference between outer product and Hessian."""
-    assert sums.negative_hessian is not None
-    rows, columns = triangle(sums.sizes.shape[-1])
-    uninformed = _uninformed(sums, _Columns.of(sums.score / sums.draws))
-    difference = (sums.outer - sums.negative_hessian)[..., rows, columns] / sums.draws
-    return _zero_mean(
-        _Columns.of(difference),
-        sums.sizes[..., rows] * sums.sizes[..., columns],
-        uninformed[..., rows] | uninformed[..., columns],
-    )
+def _evidence(sums: Sums | Evidence) -> Evidence:
+    return sums if isinstance(sums, Evidence) else Evidence(sums)
 
 
 class _Columns(NamedTuple):
@@ -141,18 +178,6 @@ class _Columns(NamedTuple):
         mean = means.sum(axis=-2) / streams
         deviations = means - mean[..., None, :]
         return cls(mean, deviations, np.sqrt((deviations * deviations).sum(axis=-2) / (streams - 1)))
-
-
-def _uninformed(sums: Sums, scores: _Columns) -> NDArray[np.bool_]:
-    """Per parameter: too few informative draws a stream, or the same score for every draw.
-
-    With n informative draws a stream, its sum of squares has a relative spread of about 1/sqrt(n).
-    """
-    squares = _Columns.of(sums.squares)
-    rounding = ROUNDING * sums.sizes
-    same = (scores.spread <= rounding) & (np.abs(scores.mean) > rounding)
-    uninformed: NDArray[np.bool_] = (EVENTS * squares.spread**2 > squares.mean**2) | same
-    return uninformed
 
 
 def _zero_mean(means: _Columns, sizes: Array, uninformed: NDArray[np.bool_]) -> Statistics:

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,9 +56,8 @@ class Tails:
     ----------
     draws
         Draws looked at.
-    shape
-        Generalized Pareto shape of the upper tail; -inf where there is none to fit: a bounded, discrete or constant
-        law.
+    top
+        The largest values of each, in ascending order.
     largest
         Share of the `LARGEST` largest draws in the sum.
     equivalent
@@ -65,9 +65,16 @@ class Tails:
     """
 
     draws: int
-    shape: Array
+    top: Array
     largest: Array
     equivalent: Array
+
+    @cached_property
+    def shape(self) -> Array:
+        """Generalized Pareto shape of each upper tail; -inf where there is none to fit: a bounded, discrete or
+        constant law.
+        """
+        return _shapes(self.top)
 
 
 def look(rows: Array) -> Tails:
@@ -79,7 +86,7 @@ def look(rows: Array) -> Tails:
     known = total > 0.0
     largest = top[:, -LARGEST:].sum(axis=1) / np.where(known, total, 1.0)
     equivalent = np.where(known, total**2 / np.where(known, squares, 1.0), draws)
-    return Tails(draws, _shapes(top), largest, equivalent)
+    return Tails(draws, top, largest, equivalent)
 
 
 def as_drawn(values: Array, weights: Array, sampling: str) -> Array:

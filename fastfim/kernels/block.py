@@ -24,8 +24,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -198,12 +199,12 @@ class Job:
         """Parameters to differentiate."""
         return len(self.model.wrt)
 
-    @property
+    @cached_property
     def layout(self) -> Layout:
         """Layout of the job's workspace and sums."""
         return Layout(self.p, self.model.size, self.order, _weighted(self.sampling, self.model.size))
 
-    @property
+    @cached_property
     def work(self) -> int:
         """What a draw costs, roughly: words of memory that are written or read."""
         return self.layout.words_a_draw + sum(np.size(value) for value in self.model.args)
@@ -426,11 +427,15 @@ def compile_for(model: BoundLikelihood, order: int, sampling: str = "mc") -> Cal
     LikelihoodError
         On the user's own file and line.
     """
-    recipe = recipe_of(model, order, sampling)
-    with _compiling:
-        return _compiled(recipe)
+    known = _known.setdefault(model, {})
+    if (order, sampling) not in known:
+        with _compiling:
+            known[order, sampling] = _compiled(recipe_of(model, order, sampling))
+    return known[order, sampling]
 
 
+#: Blocks that have been asked for, by order and sampling: recipes take longer to compare than a small block to run.
+_known: WeakKeyDictionary[BoundLikelihood, dict[tuple[int, str], Callable[..., None]]] = WeakKeyDictionary()
 #: Held while code is compiled or linked, which imports Numba: two threads importing it at once deadlock.
 _compiling = threading.RLock()
 

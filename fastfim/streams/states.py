@@ -203,7 +203,7 @@ def seeds(
     if kind == "rqmc":
         words[:, 2 * KEYS_AT : 2 * (KEYS_AT + KEYS)] = _generated(by_stream, 2 * KEYS)
         integers[:, TILE_AT], integers[:, CURSORS_AT + POINT] = divmod(first, TILE)
-        integers[:, [CURSORS_AT + COORDINATE, CURSORS_AT + FILLED]] = 0
+        integers[:, CURSORS_AT + COORDINATE] = integers[:, CURSORS_AT + FILLED] = 0
         out[:, STRETCH_AT : STRETCH_AT + 2] = stretch
     return out
 
@@ -247,9 +247,8 @@ def _hash_constants(first: int, factor: int, skipped: int, count: int) -> tuple[
 
 def _generated(pool: Words, count: int) -> Words:
     """``count`` words of output for each pool."""
-    before, after = _hash_constants(_INIT_B, _MULT_B, 0, count)
-    words: Words = pool[..., np.arange(count) % _POOL]
-    words ^= before
-    words *= after
+    before, after = _hash_constants(_INIT_B, _MULT_B, 0, -(-count // _POOL) * _POOL)
+    words: Words = pool[..., None, :] ^ before.reshape(-1, _POOL)
+    words *= after.reshape(-1, _POOL)
     words ^= words >> _16
-    return words
+    return words.reshape(*pool.shape[:-1], -1)[..., :count]
