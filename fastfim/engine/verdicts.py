@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 NAN = float("nan")
 #: Draws that have to carry a sum, were they equal, for its error bar; a run of fewer than `TOO_FEW` says nothing.
 EQUIVALENT, TOO_FEW = 20.0, 1000
-
 #: What the estimator rests on, in the order in which a fault in one explains those of the others.
 ORDER = ("smoothness", "mean_score", "information_equality")
 
