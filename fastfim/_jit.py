@@ -67,9 +67,6 @@ NO_WRAPPERS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": T
 #: Options of functions that are inlined where compiled code calls them (variates, the user's functions).
 INNER: dict[str, Any] = {**ARITHMETIC, "forceinline": True, **NO_WRAPPERS, "pipeline_class": InlinedCompiler}
 
-#: Options of functions of our own that stand by themselves; their machine code is kept on disk.
-STANDALONE: dict[str, Any] = {**ARITHMETIC, "nogil": True, "cache": True}
-
 
 def intrinsic(function: Callable[..., Any]) -> Any:
     """`numba.extending.intrinsic`, for type checkers."""
@@ -85,15 +82,19 @@ class _Inlined(CPUDispatcher):  # type: ignore[misc]
 
 def inner(function: Any) -> Any:
     """Compile ``function`` so that its callers swallow it whole; only compiled code calls it."""
-    compiled = njit(**INNER)(function)
-    compiled.__class__ = _Inlined
-    return compiled
+    return _without_wrappers(function, INNER)
 
 
 def apart(function: Any, flags: frozenset[str] = STRICT) -> Any:
     """Like `inner`, as a function of its own."""
     options = {**ARITHMETIC, "fastmath": set(flags), **NO_WRAPPERS}
-    return njit(pipeline_class=InlinedCompiler, **options)(function)
+    return _without_wrappers(function, {**options, "pipeline_class": InlinedCompiler})
+
+
+def _without_wrappers(function: Any, options: dict[str, Any]) -> Any:
+    compiled = njit(**options)(function)
+    compiled.__class__ = _Inlined
+    return compiled
 
 
 def apart_summing(function: Any) -> Any:
@@ -130,16 +131,6 @@ def native(signature: Any, function: Any, flags: frozenset[str] = STRICT) -> sto
     options = {**ARITHMETIC, "fastmath": set(flags), **NO_WRAPPERS, "pipeline_class": EntryCompiler}
     (result,) = njit(signature, nogil=True, **options)(function).overloads.values()
     return store.Compiled(result.library, result.fndesc.llvm_func_name, result)
-
-
-def standalone(function: Any) -> Any:
-    """Compile ``function`` once and for all (machine code cached on disk)."""
-    return njit(**STANDALONE)(function)
-
-
-def summing(function: Any) -> Any:
-    """Like `standalone`, with sums in any order."""
-    return njit(**{**STANDALONE, "fastmath": set(SUMMING)})(function)
 
 
 @intrinsic

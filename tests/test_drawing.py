@@ -7,6 +7,7 @@ from math import exp
 import numpy as np
 import pytest
 from oracles import CASES
+from streams.drivers import filler
 
 from fastfim import Likelihood, real
 from fastfim.catalogue import catalogue
@@ -19,7 +20,8 @@ from fastfim.streams.variates import gammas
 from fastfim.streams.variates.gammas import gamma_above_one, gamma_accepts, gamma_constants
 
 TILE = 8
-FILL = {"random": fill_uniforms, "standard_normal": fill_normals, "standard_exponential": fill_exponentials}
+FILLS = {"random": fill_uniforms, "standard_normal": fill_normals, "standard_exponential": fill_exponentials}
+FILL = {name: filler(fill) for name, fill in FILLS.items()}
 
 
 class Tiles:

@@ -57,7 +57,7 @@ def sum_chunk(work, size, p, order, chunk, m, densities, sums):  # type: ignore[
         _add_pairs(table, p, m, out)
 
 
-@_jit.summing
+@_jit.apart_summing
 def _add_pairs(table, p, m, out):  # type: ignore[no-untyped-def]
     """Add dot products of rows, two rows against two others at a time; an odd row out meets itself.
 
@@ -107,7 +107,7 @@ def sum_weighted_chunk(work, size, p, order, chunk, m, densities, sums):  # type
             out[p + _packed(p, i, j)] += _dot(scratch, table[j], m)
 
 
-@_jit.summing
+@_jit.apart_summing
 def _dot(a, b, m):  # type: ignore[no-untyped-def]
     total = 0.0
     for k in range(m):
@@ -121,7 +121,7 @@ def _packed(p, i, j):  # type: ignore[no-untyped-def]
     return i * p - i * (i - 1) // 2 + j - i
 
 
-@_jit.summing
+@_jit.apart_summing
 def _row_sum(row, m):  # type: ignore[no-untyped-def]
     total = 0.0
     for k in range(m):

@@ -32,7 +32,7 @@ from .._jit import as_uint64
 from .bits import as_bits, as_float
 from .generator import fill_bits
 from .states import BUFFER, EXPONENTIALS_AT, GENERATOR_WORDS, NORMALS_AT, UNIFORMS_AT, WORDS
-from .typed import external, inline, standalone
+from .typed import apart, external, inline
 
 _HALF = BUFFER // 2
 
@@ -51,7 +51,7 @@ _LN2_HI, _LN2_LO = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 _BELOW_ONE = 1.0 - 2.0**-53
 
 
-@standalone
+@apart
 def fill_uniforms(lanes: Any, out: Any) -> None:
     """Fill ``out`` (length a multiple of `states.LANES`) with midpoints of 2^52 cells."""
     words = as_uint64(out)
@@ -60,7 +60,7 @@ def fill_uniforms(lanes: Any, out: Any) -> None:
         out[i] = as_float(np.int64((words[i] >> _U12) | _ONE_BITS)) - _BELOW_ONE
 
 
-@standalone
+@apart
 def fill_fine_uniforms(lanes: Any, out: Any) -> None:
     """Fill ``out`` with uniforms of all 64 bits, as far as a float holds them, in (0, 1)."""
     words = as_uint64(out)
@@ -112,7 +112,7 @@ def sine_cosine(turn: float) -> tuple[float, float]:
     return as_float(sine), as_float(cosine)
 
 
-@standalone
+@apart
 def fill_exponentials(lanes: Any, out: Any) -> None:
     """Fill ``out`` with standard exponentials."""
     fill_fine_uniforms(lanes, out)
@@ -120,7 +120,7 @@ def fill_exponentials(lanes: Any, out: Any) -> None:
         out[i] = -log_unit(out[i])
 
 
-@standalone
+@apart
 def fill_normals(lanes: Any, out: Any) -> None:
     """Fill ``out`` (length `BUFFER`) with standard normals: pairs at a distance of half the buffer."""
     radii, angles = out[:_HALF], out[_HALF:]

@@ -32,9 +32,9 @@ def inline(function: Function) -> Function:
     return cast(Function, _jit.inner(function))
 
 
-def standalone(function: Function) -> Function:
-    """`_jit.standalone`, typed."""
-    return cast(Function, _jit.standalone(function))
+def apart(function: Function) -> Function:
+    """`_jit.apart`, typed."""
+    return cast(Function, _jit.apart(function))
 
 
 def intrinsic(function: Callable[..., Any]) -> Any:

@@ -9,6 +9,11 @@ from numba import njit
 from fastfim import _jit, streams
 
 
+def filler(fill):
+    """``f(words, out)`` of one that only compiled code calls."""
+    return njit(lambda words, out: fill(words, out))
+
+
 @cache
 def compiled(sample, size=1, kind="mc"):
     """``fill(state, theta, out)`` that stores a draw of ``sample(rng, theta)`` in each entry of ``out``.

@@ -11,6 +11,7 @@ from numba import njit
 
 from fastfim.streams import initial_state, lanes
 
+from .drivers import filler
 from .naive_streams import Lanes, Xoshiro256PlusPlus, exponential, fine_uniform, normal_pair, ulps, uniform
 
 # First outputs of the reference C implementation from the state (1, 2, 3, 4), as printed in the tests of Rust's
@@ -29,6 +30,10 @@ PUBLISHED = [
 ]
 
 
+fill_uniforms, fill_fine_uniforms = filler(lanes.fill_uniforms), filler(lanes.fill_fine_uniforms)
+fill_exponentials, fill_normals = filler(lanes.fill_exponentials), filler(lanes.fill_normals)
+
+
 @pytest.fixture
 def words():
     return initial_state(20240607, 3, 5)[:64].view(np.uint64).copy()
@@ -42,26 +47,26 @@ def test_twin_gives_the_published_numbers():
 def test_every_lane_gives_the_published_numbers():
     state = np.repeat(np.array([1, 2, 3, 4], np.uint64), 16)
     out = np.empty(16 * len(PUBLISHED))
-    lanes.fill_uniforms(state, out)
+    fill_uniforms(state, out)
     for i, bits in enumerate(PUBLISHED):
         assert set(out[16 * i : 16 * i + 16]) == {float(uniform(bits))}
 
 
 def test_uniforms_equal_the_twin_bit_for_bit(words):
     twin, out = Lanes(words), np.empty(2048)
-    lanes.fill_uniforms(words, out)
+    fill_uniforms(words, out)
     assert out.tolist() == [float(uniform(bits)) for bits in twin.bits(2048)]
 
 
 def test_fine_uniforms_equal_the_twin_bit_for_bit(words):
     twin, out = Lanes(words), np.empty(2048)
-    lanes.fill_fine_uniforms(words, out)
+    fill_fine_uniforms(words, out)
     assert out.tolist() == [fine_uniform(bits) for bits in twin.bits(2048)]
 
 
 def test_exponentials_agree_with_mpmath(words):
     twin, out = Lanes(words), np.empty(2048)
-    lanes.fill_exponentials(words, out)
+    fill_exponentials(words, out)
     assert ulps(out, [exponential(bits) for bits in twin.bits(2048)]) < 1.0
 
 
@@ -69,7 +74,7 @@ def test_normals_agree_with_mpmath(words):
     twin, half = Lanes(words), lanes.BUFFER // 2
     for _ in range(4):
         out = np.empty(lanes.BUFFER)
-        lanes.fill_normals(words, out)
+        fill_normals(words, out)
         radii, angles = twin.bits(half), twin.bits(half)
         pairs = [normal_pair(*both) for both in zip(radii, angles, strict=True)]
         assert ulps(out, [p[0] for p in pairs] + [p[1] for p in pairs]) < 3.0
@@ -117,7 +122,7 @@ def test_extreme_bits_stay_inside_the_open_interval(word, coarse, fine):
     state = np.zeros(64, np.uint64)
     state[48:] = word  # from the state (0, 0, 0, w) the output is w with its bits rotated
     out = np.empty(16)
-    lanes.fill_uniforms(state.copy(), out)
+    fill_uniforms(state.copy(), out)
     assert set(out) == {coarse}
-    lanes.fill_fine_uniforms(state.copy(), out)
+    fill_fine_uniforms(state.copy(), out)
     assert set(out) == {fine}

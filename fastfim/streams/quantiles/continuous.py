@@ -40,7 +40,7 @@ from ..special import (
     gammaincinv,
 )
 from ..tables import refined
-from ..typed import inline, standalone
+from ..typed import apart, inline
 from ..variates.masses import deviance, log_poisson_mass
 from .elementary import normal_quantile
 from .large_gamma import LARGE, large_gamma_tails
@@ -119,7 +119,7 @@ def _large_gamma_quantile(t: float, a: float) -> float:
     )
 
 
-@standalone
+@apart
 def gamma_quantile(t: float, a: float, log: float = 0.0, c: float = 0.0) -> float:
     """Gamma of shape a, or its logarithm if ``log`` is 1: P(a, x) = x^a / Gamma(a + 1) where x is small.
 
@@ -139,14 +139,14 @@ def gamma_quantile(t: float, a: float, log: float = 0.0, c: float = 0.0) -> floa
     return math.log(x) if log == 1.0 else x
 
 
-@standalone
+@apart
 def beta_quantile(t: float, a: float, b: float, c: float = 0.0) -> float:
     """Beta of shapes a and b."""
     x: float = betaincinv(a, b, t) if t > 0.0 else betainccinv(a, b, -t)
     return x
 
 
-@standalone
+@apart
 def f_quantile(t: float, a: float, b: float, c: float = 0.0) -> float:
     """F of a and b degrees of freedom."""
     x = beta_quantile(t, 0.5 * a, 0.5 * b)
@@ -154,7 +154,7 @@ def f_quantile(t: float, a: float, b: float, c: float = 0.0) -> float:
     return b / a * x / rest
 
 
-@standalone
+@apart
 def student_quantile(t: float, a: float, b: float = 0.0, c: float = 0.0) -> float:
     """Student's t of a degrees of freedom."""
     if a > _NORMAL_STUDENT:
@@ -183,7 +183,7 @@ def _wald_tails(y: float, a: float, b: float, c: float) -> tuple[float, float, f
     return 1.0 - above, above, density
 
 
-@standalone
+@apart
 def wald_quantile(t: float, a: float, b: float = 0.0, c: float = 0.0) -> float:
     """Inverse Gaussian of mean 1 and scale a."""
     guess = 2.0 * math.asinh(0.5 * normal_quantile(t) / math.sqrt(a))
@@ -225,7 +225,7 @@ def _noncentral_tails(y: float, a: float, b: float, c: float) -> tuple[float, fl
     return below, above, density
 
 
-@standalone
+@apart
 def noncentral_quantile(t: float, a: float, b: float, c: float = 0.0) -> float:
     """Noncentral chi-square of a degrees of freedom and noncentrality b."""
     mean, variance = a + b, 2.0 * (a + 2.0 * b)
@@ -267,7 +267,7 @@ def _vonmises_tails(y: float, a: float, b: float, c: float) -> tuple[float, floa
     return 1.0 - above, above, 0.5 * math.exp(-2.0 * a * s * s) / b * c
 
 
-@standalone
+@apart
 def vonmises_quantile(t: float, a: float, b: float = 0.0, c: float = 0.0) -> float:
     """Von Mises about 0 of concentration a, in (-pi, pi)."""
     size = abs(t)

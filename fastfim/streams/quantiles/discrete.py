@@ -18,7 +18,7 @@ import numpy as np
 
 from ..special import betainc, betaincc, exp1, external, gammainc, gammaincc
 from ..tables import refined_steps
-from ..typed import inline, standalone
+from ..typed import apart, inline
 from ..variates.masses import log_binomial_mass
 from .continuous import REFINE
 from .elementary import normal_quantile
@@ -92,7 +92,7 @@ def _poisson_tails(k: float, a: float, b: float, c: float) -> tuple[float, float
     return gammaincc(k + 1.0, a), gammainc(k + 1.0, a)
 
 
-@standalone
+@apart
 def poisson_quantile(t: float, a: float, b: float = 0.0, c: float = 0.0) -> float:
     """Poisson of mean a."""
     guess = cornish_fisher(t, a, math.sqrt(a), 1.0 / math.sqrt(a))
@@ -106,7 +106,7 @@ def _binomial_tails(k: float, a: float, b: float, c: float) -> tuple[float, floa
     return betaincc(k + 1.0, a - k, b), betainc(k + 1.0, a - k, b)
 
 
-@standalone
+@apart
 def binomial_quantile(t: float, a: float, b: float, c: float = 0.0) -> float:
     """Binomial of a trials of probability b, strictly between 0 and 1."""
     deviation = math.sqrt(a * b * (1.0 - b))
@@ -119,7 +119,7 @@ def _negative_binomial_tails(k: float, a: float, b: float, c: float) -> tuple[fl
     return betainc(a, k + 1.0, b), betaincc(a, k + 1.0, b)
 
 
-@standalone
+@apart
 def negative_binomial_quantile(t: float, a: float, b: float, c: float = 0.0) -> float:
     """Failures before success number a, of probability b strictly between 0 and 1."""
     deviation = math.sqrt(a * (1.0 - b)) / b
@@ -152,7 +152,7 @@ def _hypergeometric_tails(k: float, a: float, b: float, c: float) -> tuple[float
     return 1.0 - total, total
 
 
-@standalone
+@apart
 def hypergeometric_quantile(t: float, a: float, b: float, c: float) -> float:
     """Good ones among c drawn without replacement from a good and b bad ones, all positive, c < a + b."""
     total = a + b
@@ -184,7 +184,7 @@ def _logseries_tails(k: float, a: float, b: float, c: float) -> tuple[float, flo
     return 1.0 - above, above
 
 
-@standalone
+@apart
 def logseries_quantile(t: float, a: float, b: float = 0.0, c: float = 0.0) -> float:
     """Logarithmic series of probability a, strictly between 0 and 1."""
     return search(_logseries_tails, t, 1.0, 1.0, TOO_LARGE, a, -math.log(a), -math.log1p(-a))
@@ -215,7 +215,7 @@ def _zipf_tails(k: float, a: float, b: float, c: float) -> tuple[float, float]:
     return 1.0 - above, above
 
 
-@standalone
+@apart
 def zipf_quantile(t: float, a: float, b: float = 0.0, c: float = 0.0) -> float:
     """Zeta of exponent a, cut at 2^63."""
     return search(_zipf_tails, t, 1.0, 1.0, TOO_LARGE, a, b, _zipf_rest(0.0, a))

@@ -20,7 +20,7 @@ import math
 
 import numpy as np
 
-from ..typed import standalone
+from ..typed import apart
 
 _HALF_LOG_2PI = 0.91893853320467274178
 
@@ -30,7 +30,7 @@ _SMALL_ERRORS = np.array(
 )
 
 
-@standalone
+@apart
 def stirling_error(n: float) -> float:
     """Logarithm of n! less Stirling's formula, n a whole number of at least 1."""
     if n < 16.0:
@@ -40,7 +40,7 @@ def stirling_error(n: float) -> float:
     return (1.0 / 12.0 - (1.0 / 360.0 - tail / square) / square) / n
 
 
-@standalone
+@apart
 def deviance(x: float, mean: float) -> float:
     """``x log(x / mean) + mean - x`` for positive x and mean, without cancellation where they are close."""
     gap = x - mean
@@ -58,7 +58,7 @@ def deviance(x: float, mean: float) -> float:
     return total
 
 
-@standalone
+@apart
 def log_poisson_mass(k: float, lam: float) -> float:
     """Logarithm of the Poisson mass at k >= 0, lam > 0."""
     if k == 0.0:
@@ -66,7 +66,7 @@ def log_poisson_mass(k: float, lam: float) -> float:
     return -stirling_error(k) - deviance(k, lam) - 0.5 * math.log(k) - _HALF_LOG_2PI
 
 
-@standalone
+@apart
 def log_binomial_mass(k: float, n: float, p: float, q: float) -> float:
     """Logarithm of the binomial mass at 0 <= k <= n; q = 1 - p is given for its digits, both positive."""
     if k == 0.0:
