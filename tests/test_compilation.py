@@ -67,7 +67,7 @@ PREPARED = (sample_prepared, logpdf_prepared, scales), {"sample_prepared": 2, "l
 def test_each_function_once_a_type(functions, most, p, order, monkeypatch):
     """With few parameters, and with so many that scores and Hessians come from tapes."""
     monkeypatch.setattr(kernels.store, "fetch", lambda depends_on, make: make().code())  # not what is on disk
-    kernels._compiled.cache_clear()
+    kernels.forget()
     draw, density, prepare = functions
     names = tuple(f"t{j}" for j in range(p))
     model = Likelihood(draw, density, prepare=prepare, parameters=names, size=20).bind()
@@ -82,7 +82,7 @@ def test_each_function_once_a_type(functions, most, p, order, monkeypatch):
         for theta in ((0.0, 0.5, 1.0), (1.0, 0.2, 3.0)):
             run_block(Job(model, model.theta(theta + (0.0,) * (p - 3)), 1, order), Block(0, 0, 100))
     assert not again.names
-    kernels._compiled.cache_clear()
+    kernels.forget()
 
 
 def logpdf_linear(x, theta, design):
@@ -95,7 +95,7 @@ def logpdf_linear(x, theta, design):
 def test_no_messages_are_compiled(p, order, monkeypatch):
     """Where arrays are assigned, Numba would make up the text of an error: a second and a half of a compilation."""
     monkeypatch.setattr(kernels.store, "fetch", lambda depends_on, make: make().code())
-    kernels._compiled.cache_clear()
+    kernels.forget()
     model = Likelihood(
         lambda rng, theta, x, design: sample(rng, theta, x),
         logpdf_linear,
@@ -107,4 +107,4 @@ def test_no_messages_are_compiled(p, order, monkeypatch):
         compile_for(model, order)
     assert listener.modules["fastfim.kernels.assembly"] > 0
     assert listener.modules["numba.cpython.unicode"] == 0
-    kernels._compiled.cache_clear()
+    kernels.forget()

@@ -9,7 +9,7 @@ import pytest
 
 from fastfim import Likelihood, estimate, store
 from fastfim.kernels import passes, taping
-from fastfim.kernels.block import Block, Chunk, Job, _compiled, chunks_of, run_block
+from fastfim.kernels.block import Block, Chunk, Job, chunks_of, forget, run_block
 
 
 def decay(theta, t):
@@ -84,9 +84,9 @@ def by(monkeypatch):
             # nothing that is kept of this must pass for what comes without the patch
             patch.setattr(store, "_linked", {})
             patch.setenv("FASTFIM_CACHE_DIR", "")
-            _compiled.cache_clear()
+            forget()
             found = what(*args)
-        _compiled.cache_clear()
+        forget()
         return found
 
     return compute

@@ -40,9 +40,9 @@ def one_by_one(monkeypatch):
             patch.setattr(passes, "TAPE_PARAMETERS", {1: 10**6, 2: 10**6})
             patch.setattr(passes, "TILE_SCORES", False)
             patch.setattr(kernels.store, "fetch", lambda depends_on, make: make().code())  # not what is on disk
-            kernels._compiled.cache_clear()
+            kernels.forget()
             results = [single_draws(job, size) for size in sizes]
-        kernels._compiled.cache_clear()
+        kernels.forget()
         return results
 
     return run
@@ -329,7 +329,7 @@ def test_same_bits_each_time():
     model = catalogue["gamma"].bind()
     job = Job(model, model.theta((2.0, 0.5)), 0, 1)
     first = run_block(job, Block(0, 0, 1001))
-    kernels._compiled.cache_clear()
+    kernels.forget()
     np.testing.assert_array_equal(run_block(job, Block(0, 0, 1001)), first)
 
 

@@ -440,6 +440,13 @@ _known: WeakKeyDictionary[BoundLikelihood, dict[tuple[int, str], Callable[..., N
 _compiling = threading.RLock()
 
 
+def forget() -> None:
+    """Let all blocks be compiled, or read from disk, anew."""
+    with _compiling:
+        _known.clear()
+        _compiled.cache_clear()
+
+
 @lru_cache(maxsize=256)
 def _compiled(recipe: Recipe) -> Callable[..., None]:
     def compiled() -> store.Compiled:
