@@ -191,10 +191,15 @@ def is_helper(found: Any) -> bool:
     return hasattr(found, "py_func") or (isinstance(found, FunctionType) and not is_library(found))
 
 
+def read(function: Any) -> Any:
+    """Numba's intermediate representation of a function, in static single assignment form."""
+    return reconstruct_ssa(run_frontend(python_function(function)))
+
+
 def changed_arguments(helper: Any, arguments: tuple[bool, ...]) -> set[int]:
     """Arguments of a helper in which it may store what depends on those that are flagged."""
     try:
-        func_ir = reconstruct_ssa(run_frontend(python_function(helper)))
+        func_ir = read(helper)
     except Exception:  # whatever it is, the compiler will say so
         return set(range(len(arguments)))
     statements = [s for block in func_ir.blocks.values() for s in block.body if isinstance(s, ir.Assign)]

@@ -15,6 +15,7 @@ import numpy as np
 from .. import _abi, _jit, autodiff, streams
 from .._arrays import carray, empty, keep
 from ..autodiff import second_order
+from ..autodiff.recurrences import recurs
 from .block import TILE, UNWRITTEN, Recipe
 from .drawing import tile_draws
 from .placing import reader, room_for
@@ -28,9 +29,13 @@ GRADIENT_LANES = 64
 #: 790 and 73; an AR(1) of three parameters 930 and 2,200. Hessians, ns before there were tapes of tiles and with them:
 #: normal mean at p = 6, 47 and 14; 3-d normal (9) 133 and 107; linear factors at p = 8, 24, 730 and 440, 8,000 and
 #: 3,400; logistic regression with a random covariate each at p = 20, 1,090 and 90; a two-layer network at p = 19, 61,
-#: 12,200 and 1,550, 72,000 and 15,600; precision matrix at p = 50, 144,000 and 1,900; but a GARCH of seven parameters,
-#: in which every number meets all others, 4,300 and 7,100.
+#: 12,200 and 1,550, 72,000 and 15,600; precision matrix at p = 50, 144,000 and 1,900.
 TAPE_PARAMETERS = {1: 8, 2: 5}
+#: Recurrences, in which every number meets all parameters, stay with tiles in forward mode up to so many. Hessians, ns
+#: by tape and so: GARCH with regressors at p = 7, 1,790 and 740, local level at 6, 2,200 and 1,600, hidden Markov model
+#: of two states at 7, 6,900 and 3,200, local trend at 7 and 8, 10,000 and 4,400, 13,000 and 6,500, at 10 and 12, 14,600
+#: and 11,000, 15,600 and 17,500, but then it takes 7 and 12 seconds to compile.
+RECURRENT = {1: 0, 2: 8}
 #: And up to so many: each worker's second derivatives take 14 MB for 128 parameters, and more like their square.
 MOST_ON_TAPE = {1: 1 << 30, 2: 128}
 #: Where draws go one by one, beyond. Times the plain density, forward and by tape, at p = 10, 20, 32: normal mean 5.1
@@ -137,9 +142,13 @@ def _automatic_pass(recipe: Recipe) -> tuple[Any, Any]:
 def _tiled_pass(recipe: Recipe, order: int) -> tuple[Any, Any, bool]:
     """How many draws can be done by tiles, from the first on, and whether these are always all."""
     with_prepared = prepared(recipe, autodiff.active)  # first, so that `tape_form` compiles for it, too
-    if TAPE_PARAMETERS[order] < recipe.p <= MOST_ON_TAPE[order] and (form := tape_form(recipe, order)):
+    on_tape = TAPE_PARAMETERS[order] < recipe.p <= MOST_ON_TAPE[order]
+    recurrent = on_tape and recipe.p <= RECURRENT[order] and recurs(recipe.logpdf)
+    form = tile_form(recipe, order) if recurrent else None
+    if form is None and on_tape and (form := tape_form(recipe, order)):
         return *tape_pass(form, recipe, with_prepared, order), not form.diverges
-    form = tile_form(recipe, order) if recipe.p <= TILE_PARAMETERS[order] else None
+    if form is None and recipe.p <= TILE_PARAMETERS[order]:
+        form = tile_form(recipe, order)
     if form is None:
         return _jit.no_items, _none_done, False
     return beginner(recipe, order, with_prepared), tile_pass(form, recipe, order), not form.diverges

@@ -44,7 +44,7 @@ def rewrite(func_ir: Any, active: set[str], adding: Callable[[Any, Any, Any], An
     outermost
         Whether what the function returns is the final result.
     """
-    for group in _components(_successors(func_ir)):
+    for group in components(_successors(func_ir)):
         if not group <= active:
             continue
         if outermost and _is_result(func_ir, group):
@@ -85,7 +85,7 @@ def _successors(func_ir: Any) -> dict[str, set[str]]:
     return edges
 
 
-def _components(edges: dict[str, set[str]]) -> list[frozenset[str]]:
+def components(edges: dict[str, set[str]]) -> list[frozenset[str]]:
     """Strongly connected components with a cycle, in the order of their first vertex."""
 
     def reached(start: str) -> set[str]:
