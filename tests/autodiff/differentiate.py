@@ -26,6 +26,10 @@ from fastfim.autodiff import (
 TILE = 8
 
 
+class Diverged(AssertionError):  # noqa: N818 - as the package calls it
+    """Draws of one tile took different branches."""
+
+
 class Derivatives(NamedTuple):
     value: float
     gradient: np.ndarray
@@ -167,7 +171,8 @@ def compiled_tile(function, p, scalar=True, place=None):
         values, memory = np.full(TILE, np.nan), np.full((4, 400_000), np.nan)
         gradients = memory[3 if place == "behind" else 0, : p * TILE].reshape(p, TILE)
         done = evaluate(np.ascontiguousarray(draws), np.array(theta, dtype=float), *memory[1:3], values, gradients)
-        assert done, "draws took different branches"
+        if not done:
+            raise Diverged
         return values, gradients.T
 
     return differentiated
@@ -210,41 +215,57 @@ def compiled_hessians(function, p, wrt=None, scalar=False):
         found = evaluate(
             np.ascontiguousarray(draws), np.array(theta, dtype=float), notes, rows, memory, by_motions, *results
         )
-        assert found > 0, "draws took different branches"
+        if not found:
+            raise Diverged
         return (values, gradients.T, hessians.T) if found == 2 else None
 
     return differentiated
 
 
-def differentiate_by_edges(function, x, theta):
-    """All derivatives of equal draws on one tape, by edges and by motions; where that cannot be, of one by columns."""
-    evaluate, draws = compiled_hessians(function, len(theta)), np.repeat(np.array(x)[:, None], TILE, axis=1)
+def on_a_tile(evaluate, draws):
+    """What ``evaluate`` gives for each of a few draws, side by side; of the first alone where they take different ways.
+
+    Lanes of a tile with the same draw must agree to the last bit.
+    """
+    draws = np.array(draws, dtype=float)
+    try:
+        parts = evaluate(np.ascontiguousarray(np.resize(draws, (TILE, draws.shape[1])).T))
+    except Diverged:
+        if len(draws) == 1:
+            raise
+        return on_a_tile(evaluate, draws[:1])
+    for part in parts:
+        np.testing.assert_array_equal(part, part[np.arange(TILE) % len(draws)])
+    return [tuple(part[k] for part in parts) for k in range(len(draws))]
+
+
+def differentiate_by_edges(function, draws, theta):
+    """All derivatives of draws on one tape, by edges and by motions; where that cannot be, of the first by columns."""
+    evaluate, p = compiled_hessians(function, len(theta)), len(theta)
     if evaluate is None:
-        return differentiate_by_columns(function, x, theta)
-    moved = evaluate(draws, theta, True)
-    for part, other in zip(evaluate(draws, theta), moved, strict=True):
-        np.testing.assert_array_equal(part, part[:1].repeat(TILE, axis=0))
-        np.testing.assert_allclose(part, other, rtol=1e-10, atol=1e-11 * (1 + np.abs(other).max()))
-    return Derivatives(moved[0][-1], moved[1][-1], unpacked(moved[2][-1], len(theta)))
+        return [differentiate_by_columns(function, draws[0], theta)]
+    both = [on_a_tile(lambda tile: evaluate(tile, theta, by_motions), draws) for by_motions in (False, True)]
+    for one, other in zip(*both, strict=True):
+        for part, moved in zip(one, other, strict=True):
+            np.testing.assert_allclose(part, moved, rtol=1e-10, atol=1e-11 * (1 + np.abs(moved).max()))
+    return [Derivatives(value, gradient, unpacked(packed, p)) for value, gradient, packed in both[1]]
 
 
-def differentiate_on_a_tile(function, x, theta):
-    """The same of equal draws on one tape, or where that cannot be, of one draw."""
+def differentiate_on_a_tile(function, draws, theta):
+    """The same to first order of draws on one tape, or where that cannot be, of the first."""
     evaluate = compiled_tile(function, len(theta), scalar=False)
     if evaluate is None:
-        return differentiate_backwards(function, x, theta)
-    values, gradients = evaluate(np.repeat(np.array(x)[:, None], TILE, axis=1), theta)
-    np.testing.assert_array_equal(gradients, gradients[:1].repeat(TILE, axis=0))
-    return Derivatives(values[-1], gradients[-1], None)
+        return [differentiate_backwards(function, draws[0], theta)]
+    return [Derivatives(*found, None) for found in on_a_tile(lambda tile: evaluate(tile, theta), draws)]
 
 
-def differentiate_forward_on_a_tile(function, x, theta, order=2):
-    """All derivatives of equal draws side by side in forward mode, or where that cannot be, of one draw."""
+def differentiate_forward_on_a_tile(function, draws, theta, order=2):
+    """All derivatives of draws side by side in forward mode, or where that cannot be, of the first."""
     theta = np.array(theta, dtype=float)
     p, rows = len(theta), len(theta) * (1 + (len(theta) + 1) * (order == 2) // 2)
     form = tiles.tile_form(function, Theta(Dual(p, order, draws=TILE), p), scalar=False, kinds=())
     if form is None:
-        return differentiate(function, x, theta, order)
+        return [differentiate(function, draws[0], theta, order)]
     attempt, with_seeds, store = tiles.attempt(form), seeds(p, p, order, draws=TILE), tiles.store_tile
     vector, read_only = tiles.vector_tile_of(TILE), _abi.read_only
     draw = _jit.inner(lambda d: read_only(vector(pointer(d[0]), len(d))))
@@ -256,8 +277,11 @@ def differentiate_forward_on_a_tile(function, x, theta, order=2):
             store(d, pointer(values), pointer(derivatives[0]), TILE)
         return done
 
-    values, derivatives = np.full(TILE, np.nan), np.full((rows, TILE), np.nan)
-    assert evaluate(np.repeat(np.array(x, dtype=float)[:, None], TILE, axis=1), theta, values, derivatives)
-    np.testing.assert_array_equal(derivatives, derivatives[:, :1].repeat(TILE, axis=1))
-    gradient, packed = np.split(derivatives[:, -1], [p])
-    return Derivatives(values[-1], gradient, unpacked(packed, p) if order == 2 else None)
+    def differentiated(tile):
+        values, derivatives = np.full(TILE, np.nan), np.full((rows, TILE), np.nan)
+        if not evaluate(tile, theta, values, derivatives):
+            raise Diverged
+        return values, derivatives[:p].T, derivatives[p:].T
+
+    found = on_a_tile(differentiated, draws)
+    return [Derivatives(d, slopes, unpacked(packed, p) if order == 2 else None) for d, slopes, packed in found]

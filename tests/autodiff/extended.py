@@ -12,6 +12,9 @@ import types
 
 import mpmath
 import numpy as np
+import scipy.special
+
+from . import special_oracle
 
 DIGITS = 60
 STEP = mpmath.mpf(10) ** -15
@@ -131,12 +134,17 @@ NUMPY = types.SimpleNamespace(
     float64=lambda x: x,
     linalg=LINALG,
 )
+#: Functions of scipy.special, by what a program's names stand for.
+SPECIAL = {getattr(scipy.special, name): on_elements(f) for name, f in special_oracle.FUNCTIONS.items()}
+SPECIAL[scipy.special.logsumexp] = lambda v: mpmath.log(sum(mpmath.exp(u) for u in v))
 REPLACED = {"math": MATH, "np": NUMPY, "float": lambda x: x}
 
 
 def translate(value):
     """Python objects of a user's program as they are in extended precision."""
     plain = getattr(value, "py_func", value)
+    if plain in SPECIAL:
+        return SPECIAL[plain]
     if isinstance(plain, types.FunctionType) and plain.__module__.split(".")[0] not in ("numpy", "numba"):
         return in_extended_precision(plain)
     name = getattr(plain, "__name__", "")

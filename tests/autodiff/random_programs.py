@@ -2,17 +2,22 @@
 
 A program is a list of pieces of source.  Each defines variables (``s3`` a number, ``v3`` a vector of three, ``m3`` a
 matrix), uses those defined before, and ends by adding to ``total``, so that any piece can be left out that no later
-one needs.  Values stay moderate, since results pass through bounded functions, and matrices well conditioned.
+one needs.  The first few may be of theta alone.  Values stay moderate, since results pass through bounded functions,
+and matrices well conditioned.
 """
 
 from __future__ import annotations
 
-import random
+from .random_expressions import FUNCTIONS, Expressions
 
 HEADER = """\
 import math
-from math import atan, cos, exp, log, log1p, sin, sqrt, tanh
+from math import asinh, atan, atan2, cbrt, cos, cosh, erf, exp, expm1, fabs, hypot, lgamma, log, log1p, sin, sqrt, tanh
 import numpy as np
+from scipy.special import betainc, betaln, digamma, erfc, expit, gammainc, gammaincc, gammaln, i0e, i1, ive, k0, k1e
+from scipy.special import kv, log_expit, log_ndtr, logit, logsumexp, ndtr, ndtri, xlog1py, xlogy, zeta
+
+DESIGN = np.array([[0.5, -0.25, 0.1], [0.0, 0.75, -0.5], [0.3, 0.2, -0.6]])
 
 
 def blend(u, v, weight=0.25):
@@ -21,9 +26,24 @@ def blend(u, v, weight=0.25):
     return u - weight * sin(v)
 
 
+def stepped(u, v):
+    for k in range(4):
+        if u > 0.9:
+            continue
+        u = u + 0.2 * cos(v) ** 2
+        if k * u > 1.7:
+            break
+    return u
+
+
 def fill(z, u):
     for i in range(len(z)):
         z[i] = z[i] * 0.5 + u / (i + 1)
+
+
+def change(z, u):
+    z[0] += u
+    return z
 
 
 def mix(v, u):
@@ -33,81 +53,72 @@ def mix(v, u):
     return z
 
 
+def scaled(v, u):
+    if u > 0.3:
+        return v * u
+    return v - u
+
+
+def total_of(v):
+    found = 0
+    for u in v:
+        found += u
+    return found * 0.3
+
+
+def last(v):
+    k = len(v) - 1
+    while k > 0 and v[k] > 0.8:
+        k -= 1
+    return v[k]
+
+
+def both(u, v):
+    return u * v, (u - v, 2.0)
+
+
 def program(x, theta):
     a, b, c = theta
     total = a * 0.0
 """
 
-FUNCTIONS = ("sin({})", "cos({})", "tanh({})", "atan({})", "exp(-{} ** 2)", "log1p({} ** 2)", "sqrt(1 + {} ** 2)")
-ARRAY_FUNCTIONS = ("np.sin({})", "np.tanh({})", "np.exp(-{} ** 2)", "np.sqrt(1 + {} ** 2)", "-{}", "np.cos({} * 0.5)")
 
-
-class Writer:
-    """Writes the pieces of one program; everything follows from the seed."""
+class Writer(Expressions):
+    """Writes the pieces of one program."""
 
     def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
-        self.numbers = ["a", "b", "c", "theta[1]", "x[0]", "x[2]", "0.5", "2", "1.25"]
-        self.vectors = ["theta", "x"]
-        self.matrices: list[str] = []
+        super().__init__(seed)
         self.count = 0
+        self.local: list[str] = []  # vectors that may be changed
 
-    def pick(self, choices):
-        """The last few are likelier, so that results are used."""
-        return self.random.choice(choices[-4:] if self.random.random() < 0.5 else choices)
+    def read_data(self):
+        """From here on x is used, too."""
+        self.data = True
+        self.numbers += ["x[0]", "x[2]", "x[1]"]
+        self.vectors.append("x")
 
     def name(self, kind):
         self.count += 1
         return f"{kind}{self.count}"
 
-    def number(self, depth=2):
-        """An expression for a number."""
-        if depth == 0:
-            return self.pick(self.numbers)
-        u, v = self.number(depth - 1), self.number(self.random.randrange(depth))
-        forms = [f"({u} + {v})", f"({u} - {v})", f"{u} * {v}", f"{u} / (2 + sin({v}))", f"max({u}, {v})", f"abs({u})"]
-        forms += [
-            f"({u} if {v} < 0.7 else {v})",
-            f"blend({u}, {v})",
-            f"blend({u}, {v}, weight=0.75)",
-            f"({u}) ** 3 / 9",
-        ]
-        forms += [form.format(f"({u})") for form in FUNCTIONS] + [f"(1.5 + cos({u})) ** {v}" if depth == 1 else u]
-        forms += [
-            f"np.sum({self.vector(0)}) / 3",
-            f"np.dot({self.vector(0)}, {self.vector(0)}) / 3",
-            f"{self.vector(0)}[1]",
-        ]
-        return self.random.choice(forms)
-
-    def vector(self, depth=1):
-        """An expression for a vector of three."""
-        if depth == 0:
-            return self.pick(self.vectors)
-        u, v, s = self.vector(depth - 1), self.vector(0), self.number(1)
-        forms = [
-            f"({u} + {v})",
-            f"({u} - {v})",
-            f"{u} * {v}",
-            f"{u} / (1 + {v} ** 2)",
-            f"({u} * ({s}))",
-            f"({s}) - {u}",
-        ]
-        forms += [form.format(f"({u})") for form in ARRAY_FUNCTIONS]
-        forms += [f"np.where(x > 1.0, {u}, {v})", f"np.maximum({u}, {v})", f"mix({u}, {s})", f"np.cumsum({u} * 0.3)"]
-        forms += [f"({u})[::-1]", f"np.array([{s}, 0.5, {self.number(1)}])"]
-        if self.matrices:
-            forms += [f"{self.pick(self.matrices)} @ ({u}) * 0.1", f"({v}) @ {self.pick(self.matrices)} * 0.1"] * 2
-        return self.random.choice(forms)
-
     def piece(self):
         """One piece: lines, without indentation."""
         kinds = [self.assign, self.assign, self.assign_vector, self.assign_vector, self.branch, self.loop, self.early]
         kinds += [self.count_up, self.local_array, self.in_place, self.swap, self.matrix, self.matrix, self.pair]
-        return self.random.choice(kinds + [self.solve, self.factor, self.determinant] * bool(self.matrices))()
+        kinds += [self.new_in_loop, self.walk, self.carried, self.chain]
+        kinds += [self.solve, self.factor, self.determinant, self.rows] * bool(self.matrices)
+        kinds += [self.alias, self.view, self.either, self.handed, self.sometimes] * bool(self.local)
+        kinds += [self.index, self.trips] * self.data
+        return self.random.choice(kinds)()
 
     def ending(self, term):
         return f"total += {self.random.choice(FUNCTIONS).format(f'({term})')}"
+
+    def new_vector(self):
+        v = self.name("v")
+        self.vectors.append(v)
+        self.local.append(v)
+        return v
 
     def assign(self):
         s, value = self.name("s"), self.number()
@@ -115,15 +126,22 @@ class Writer:
         return [f"{s} = {value}", self.ending(s)]
 
     def assign_vector(self):
-        v, value = self.name("v"), self.vector(2)
-        self.vectors.append(v)
+        value = self.vector(2)
+        v = self.new_vector()
         return [f"{v} = np.tanh({value})", self.ending(f"np.sum({v} * {self.vector(0)})")]
 
     def branch(self):
         s, condition = self.name("s"), f"{self.number(1)} {self.random.choice('<>')} {self.number(1)}"
         first, second, third = self.number(), self.number(), self.number(1)
         self.numbers.append(s)
-        lines = [f"if {condition} and {third} < 2:", f"    {s} = {first}", "else:", f"    {s} = {second}"]
+        joint = self.random.choice([f"and {third} < 2", f"or not {third} < 0.4", ""])
+        lines = [f"if {condition} {joint}:", f"    {s} = {first}", "else:", f"    {s} = {second}"]
+        return [*lines, self.ending(s)]
+
+    def chain(self):
+        s, t, first, second = self.name("s"), self.number(1), self.number(), self.number()
+        self.numbers.append(s)
+        lines = [f"{s} = 0", f"if {t} > 1.2:", f"    {s} = {first}", f"elif 0.1 < {t} < 0.8:", f"    {s} += {second}"]
         return [*lines, self.ending(s)]
 
     def early(self):
@@ -132,8 +150,46 @@ class Writer:
     def loop(self):
         s, value, start = self.name("s"), self.number(1), self.number(1)
         self.numbers.append(s)
-        step = f"{s} = 0.5 * {s} + sin({value} * x[k] + k)"
+        step = f"{s} = 0.5 * {s} + sin({value} * {self.vector(0)}[k] + k)"
         return [f"{s} = {start}", "for k in range(3):", f"    {step}", self.ending(s)]
+
+    def trips(self):
+        """As many steps as the data say."""
+        s, start, value = self.name("s"), self.number(1), self.number(1)
+        lines = [f"{s} = {start}", f"for k in range(int(x[{self.random.randrange(3)}]) + 1):"]
+        self.numbers.append(s)
+        return [*lines, f"    {s} = sin({s} + k * {value})", self.ending(s)]
+
+    def index(self):
+        """An element that the data say."""
+        s, v, factor = self.name("s"), self.vector(0), self.number(1)
+        k = self.random.choice(["int(x[1])", "np.argmax(x)", "int(x[0] > 1.0)"])
+        self.numbers.append(s)
+        return [f"{s} = {v}[{k}] * {factor}", self.ending(s)]
+
+    def walk(self):
+        """A loop over elements, over two vectors, or with a count."""
+        s, u, v = self.name("s"), self.vector(0), self.vector(0)
+        lines = [(f"for u in {u}:", "u * u"), (f"for k, u in enumerate({u}):", "k * u")]
+        lines += [(f"for u, w in zip({u}, {v}):", "u * w"), (f"for k in range(len({u}) - 1, -1, -1):", f"{u}[k] + k")]
+        head, term = self.random.choice(lines)
+        self.numbers.append(s)
+        return [f"{s} = 0.0", head, f"    {s} += {term}", self.ending(s)]
+
+    def carried(self):
+        """A vector that becomes another one at every step."""
+        start, value = self.vector(0), self.number(1)
+        v = self.new_vector()
+        step = self.random.choice([f"np.tanh({v} + {value} * k)", f"({v} * 0.5)[::-1]", f"{v} * 0.3 + {start}"])
+        return [f"{v} = {start} * 1.0", "for k in range(2):", f"    {v} = {step}", self.ending(f"{v}[0] - {v}[2]")]
+
+    def new_in_loop(self):
+        """An array that is made anew at every step."""
+        s, start, value = self.name("s"), self.number(1), self.number(1)
+        self.numbers.append(s)
+        make = self.random.choice(["np.zeros(2)", "np.ones(2)", "np.array([0.5, 0.25])", "theta[:2].copy()"])
+        lines = [f"{s} = {start}", "for k in range(3):", f"    z = {make}", f"    z[1] = {value} * k + {s}"]
+        return [*lines, f"    {s} = sin(z[1]) + z[0]", self.ending(s)]
 
     def count_up(self):
         s, value = self.name("s"), self.number(1)
@@ -142,18 +198,53 @@ class Writer:
         return [*lines, "    steps += 1", self.ending(f"{s} / (1 + steps)")]
 
     def local_array(self):
-        v, value, other = self.name("v"), self.number(1), self.number(1)
-        make = self.random.choice(["np.zeros(3)", "np.ones(3)", "np.full(3, 0.5)", "x.copy()", "np.zeros_like(theta)"])
-        lines = [f"{v} = {make}", f"{v}[1] = {value}", f"{v}[2] += {other}", f"fill({v}, {self.number(1)})"]
-        self.vectors.append(v)
-        return [*lines[: self.random.choice((3, 4))], self.ending(f"np.sum({v})")]
+        value, other, third = self.number(1), self.number(1), self.number(1)
+        makes = ["np.zeros(3)", "np.ones(3)", "np.full(3, 0.5)", "np.zeros_like(theta)", "np.arange(3.0) * 0.5"]
+        makes += ["np.array([0.1, 0.2, 0.3])", "np.ones_like(theta)", f"np.full(3, {value})", "theta.copy()"]
+        make = self.random.choice(makes + ["x.copy()"] * self.data)
+        v = self.new_vector()
+        lines = [f"{v} = {make}", f"{v}[1] = {value}", f"{v}[2] += {other}", f"fill({v}, {third})"]
+        return [*lines[: self.random.choice((1, 3, 4))], self.ending(f"np.sum({v})")]
 
     def in_place(self):
-        v, value = self.name("v"), self.vector()
-        lines = [f"{v} = ({value}) * 1.0", f"{v}[1:] {self.random.choice('+-*')}= {self.number(1)}"]
-        lines.append(f"{v} {self.random.choice('+-')}= {self.vector(0)} * 0.5")
-        self.vectors.append(v)
+        value, part, whole = self.vector(), self.vector(0), self.vector(0)
+        v = self.new_vector()
+        slices = [f"{v}[1:] {self.random.choice('+-*')}= {self.number(1)}", f"{v}[:2] += {part}[1:]"]
+        slices += [f"{v}[:] = {part}", f"{v}[::2] *= {self.number(1)}", f"{v}[1:] = {self.number(1)}"]
+        slices += [f"{v}[-1] -= {self.number(1)}", f"{v}[::-1] += {part}"]
+        lines = [f"{v} = ({value}) * 1.0", self.random.choice(slices)]
+        lines.append(f"{v} {self.random.choice('+-')}= {whole} * 0.5")
         return [*lines, self.ending(f"{v}[0] * {v}[2] - np.max({v})")]
+
+    def alias(self):
+        """A second name of a vector, by which it is changed, or which is changed by the first."""
+        old, value = self.pick(self.local), self.number(1)
+        new = self.new_vector()
+        names = self.random.choice([(old, new), (new, old)])
+        return [f"{new} = {old}", f"{names[0]}[1] = {value}", self.ending(f"{names[1]}[1] * {old}[0]")]
+
+    def view(self):
+        """A part of a vector, by which it is changed."""
+        old, value, part = self.pick(self.local), self.number(1), self.random.choice(["[1:]", "[::-1]", "[:2]"])
+        change = self.random.choice(["[0] += {}", "[1] = {}", " *= {}", "[:] = {}"]).format(value)
+        return [f"part = {old}{part}", f"part{change}", self.ending(f"np.sum({old}) * part[0]")]
+
+    def either(self):
+        """One of two vectors, changed."""
+        first, second, value = self.pick(self.local), self.pick(self.local), self.number(1)
+        lines = [f"if {self.number(1)} > 0.5:", f"    one = {first}", "else:", f"    one = {second}"]
+        return [*lines, f"one[2] = {value}", self.ending(f"{first}[2] + 2 * {second}[2]")]
+
+    def handed(self):
+        """A helper that changes its argument and returns it."""
+        old, value = self.pick(self.local), self.number(1)
+        v = self.new_vector()
+        return [f"{v} = change({old}, {value})", f"{v}[1] *= 0.5", self.ending(f"np.sum({old}) - {v}[0]")]
+
+    def sometimes(self):
+        """A change under a condition."""
+        old, value = self.pick(self.local), self.number(1)
+        return [f"if {self.number(1)} > 0.5:", f"    {old}[0] = {value}", self.ending(f"np.sum({old})")]
 
     def swap(self):
         old, new = self.name("v"), self.name("v")
@@ -161,12 +252,14 @@ class Writer:
         lines.append(f"    {new}[k % 3] = sin({old}[(k + 1) % 3] + {self.number(1)})")
         lines.append(f"    {old}, {new} = {new}, {old}")
         self.vectors += [old, new]
+        self.local += [old, new]
         return [*lines, self.ending(f"{old}[0] + {new}[1]")]
 
     def pair(self):
         s, t, first, second = self.name("s"), self.name("s"), self.number(), self.number(1)
         self.numbers += [s, t]
-        return [f"{s}, ({t}, _) = ({first}, ({second}, 1.0))", self.ending(f"{s} - {t}")]
+        right = self.random.choice([f"({first}, ({second}, 1.0))", f"both({first}, {second})"])
+        return [f"{s}, ({t}, _) = {right}", self.ending(f"{s} - {t}")]
 
     def matrix(self):
         m, v = self.name("m"), self.vector()
@@ -178,12 +271,22 @@ class Writer:
         self.matrices.append(m)
         return [f"{m} = {form} + 0.1 * np.eye(3)", self.ending(f"np.trace({m}) + np.sum({m}, axis=0)[1]")]
 
+    def rows(self):
+        """A new matrix, changed element by element, by rows or by columns."""
+        old, value, v = self.pick(self.matrices), self.number(1), self.vector(0)
+        m = self.name("m")
+        changes = [f"{m}[0] = np.tanh({v})", f"{m}[:, 1] += np.tanh({v})", f"{m}[1, 2] = sin({value})"]
+        changes += [f"{m}[1:, 1:] *= cos({value})", f"turned = {m}.T\nturned[0, 2] = sin({value})", f"{m}[2, :] -= 0.1"]
+        make = self.random.choice([f"{old}.copy()", f"{old} * 0.5", "np.zeros((3, 3))", "np.eye(3)"])
+        self.matrices.append(m)
+        return [f"{m} = {make}", *self.random.choice(changes).split("\n"), self.ending(f"np.sum({m}) + {m}[0, 2]")]
+
     def definite(self):
         n = self.pick(self.matrices)
         return f"{n} @ {n}.T * 0.3 + np.eye(3)"
 
     def regular(self):
-        return f"{self.pick(self.matrices)} * 0.2 + 2 * np.eye(3)[::{self.random.choice((1, -1))}]"
+        return f"np.tanh({self.pick(self.matrices)}) * 0.2 + 2 * np.eye(3)[::{self.random.choice((1, -1))}]"
 
     def factor(self):
         m = self.name("m")
@@ -192,12 +295,10 @@ class Writer:
         return [*lines, self.ending(f"np.sum(np.log(np.diag({m}))) + {m}[2, 0]")]
 
     def solve(self):
-        v, made = self.name("v"), self.random.choice([self.definite, self.regular])()
-        form = self.random.choice(
-            [f"np.linalg.solve({made}, {self.vector()})", f"np.linalg.inv({made}) @ {self.vector(0)}"]
-        )
-        self.vectors.append(v)
-        return [f"{v} = {form}", self.ending(f"np.sum({v} * x)")]
+        made, right = self.random.choice([self.definite, self.regular])(), self.vector()
+        form = self.random.choice([f"np.linalg.solve({made}, {right})", f"np.linalg.inv({made}) @ {self.vector(0)}"])
+        v = self.new_vector()
+        return [f"{v} = {form}", self.ending(f"np.sum({v} * {self.vector(0)})")]
 
     def determinant(self):
         s = self.name("s")
@@ -210,7 +311,9 @@ class Writer:
 def pieces(seed: int) -> list[list[str]]:
     """The pieces of program ``seed``."""
     writer = Writer(seed)
-    return [writer.piece() for _ in range(writer.random.randint(3, 7))]
+    of_theta = [writer.piece() for _ in range(writer.random.choice((0, 0, 1, 2)))]
+    writer.read_data()
+    return of_theta + [writer.piece() for _ in range(writer.random.randint(2, 4))]
 
 
 def source(parts: list[list[str]]) -> str:

@@ -102,7 +102,7 @@ def test_new_arrays_of_draws_take_derivatives_in_place():
     """What they hold are plain numbers at first."""
     draws, theta = np.outer(SCALES, X), np.array([1.25, 1.5, 0.8])
     assert_same(arrays_of_data_changed_in_place, draws, theta, 1e-13)
-    together = differentiate_forward_on_a_tile(arrays_of_data_changed_in_place, X, theta)
+    (together,) = differentiate_forward_on_a_tile(arrays_of_data_changed_in_place, [X], theta)
     for found, expected in zip(together, differentiate(arrays_of_data_changed_in_place, X, theta), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-13)
 
