@@ -5,12 +5,14 @@ in it, and should stay an array of float64 otherwise (an array of counts or data
 are not known yet when this has to be decided, so the answer errs on the side of "may depend".
 
 Dependence flows forward from arguments to results.  A store, ``z[i] = v``, makes ``z`` depend on what ``v`` depends
-on, and with it whatever ``z`` is a view, a row, an alias or a swapped name of.
+on, and with it whatever ``z`` is a view, a row, an alias or a swapped name of.  An array that a loop makes depend on
+it, ``z = np.zeros(3)`` and then ``z = np.tanh(z + theta)``, must be of dual numbers from the beginning.
 """
 
 from __future__ import annotations
 
 import operator
+from collections import Counter
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -19,7 +21,9 @@ from numba.core import ir
 from numba.core.compiler import run_frontend
 from numba.core.ssa import reconstruct_ssa
 
-from fastfim.autodiff.callgraph import is_library, named_object, python_function
+from fastfim.autodiff.arrays import MAKERS
+from fastfim.autodiff.callgraph import call_by_first_names, is_library, named_object, origins, python_function
+from fastfim.autodiff.reverse.accumulate import used
 
 _COMPARISONS = frozenset({operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne, operator.not_})
 #: Methods of arrays that return a new one.
@@ -65,6 +69,8 @@ class Activity:
         self.stored: set[str] = set()  # arrays among these that a statement of the function changes,
         self.handed: set[str] = set()  # or that a helper may change
         self.given = self._given()
+        statements = (s for block in func_ir.blocks.values() for s in block.body)
+        self.uses = Counter(name for s in statements for name in set(used(s)))
         self._settle()
 
     def __contains__(self, name: str) -> bool:
@@ -139,9 +145,31 @@ class Activity:
         if isinstance(statement, ir.Assign):
             if self._depends(statement.value):
                 self.names.add(statement.target.name)
+                self._join(statement.value)
             self._visit_changes(statement.value)
         elif isinstance(statement, (ir.SetItem, ir.StaticSetItem)) and statement.value.name in self.names:
             self._store(statement.target.name)
+
+    def _join(self, value: Any) -> None:
+        """New arrays are of the kind of others that the same variable may be."""
+        if isinstance(value, ir.Expr) and value.op == "phi":
+            for incoming in value.incoming_values:
+                made = origins(self.func_ir, incoming)
+                if all(map(self._is_new, made)):
+                    self.stored |= made
+                    self.names |= made
+
+    def _is_new(self, name: str) -> bool:
+        """Whether a variable is a new array, or something worked out for a single use that may be one."""
+        definitions = self.func_ir._definitions.get(name, ())
+        value = definitions[0] if len(definitions) == 1 else None
+        if not isinstance(value, ir.Expr):
+            return False
+        function = self.objects.get(value.func.name) if value.op == "call" else None
+        if self.method(value) in NEW_METHODS or any(function is maker for maker in MAKERS):
+            return True
+        computes = value.op in ("binop", "unary") or (value.op == "call" and value.func.name in self.computing)
+        return computes and self.uses[name] == 1
 
     def _store(self, name: str) -> None:
         self.stored |= self.sources(name)
@@ -202,6 +230,7 @@ def changed_arguments(helper: Any, arguments: tuple[bool, ...]) -> set[int]:
         func_ir = read(helper)
     except Exception:  # whatever it is, the compiler will say so
         return set(range(len(arguments)))
+    call_by_first_names(func_ir)
     statements = [s for block in func_ir.blocks.values() for s in block.body if isinstance(s, ir.Assign)]
     named = ((s.target.name, named_object(func_ir, s.value)) for s in statements)
     objects = {name: found for name, found in named if found is not None}

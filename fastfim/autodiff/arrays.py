@@ -39,6 +39,7 @@ LIKE = {
 }
 #: Functions that return a new array, which may have to hold values that depend on theta later on.
 NEW = frozenset({np.array, np.copy, np.arange, np.linspace, np.eye, np.identity, np.diag, np.outer, np.concatenate})
+MAKERS = (*NEW, *SHAPED, *LIKE)
 #: What makes an array of any type in a few instructions.
 MADE = {np.zeros: functools.partial(maker, cleared=True), np.empty: functools.partial(maker, cleared=False)}
 FLOATS = (float, np.float64, np.double)

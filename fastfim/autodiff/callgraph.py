@@ -60,3 +60,36 @@ def named_object(func_ir: Any, value: Any) -> Any:
         base = named_object(func_ir, definitions[0]) if len(definitions) == 1 else None
         return getattr(base, value.attr, None) if isinstance(base, types.ModuleType) else None
     return None
+
+
+def call_by_first_names(func_ir: Any) -> None:
+    """Let calls name what they call by the variable that it was looked up in.
+
+    In ``fill(z, a if a > b else b)`` the function waits on Python's stack while a branch is taken, and comes out of it
+    under another name.
+    """
+    for block in func_ir.blocks.values():
+        for call in block.find_exprs(op="call"):
+            names = origins(func_ir, call.func)
+            if len(names) == 1:
+                (name,) = names
+                call.func = ir.Var(call.func.scope, name, call.func.loc)
+
+
+def origins(func_ir: Any, variable: Any) -> set[str]:
+    """Names of the variables, copies of none, that a variable may be a copy of: of itself at least."""
+    seen: set[str] = set()
+    found: set[str] = set()
+    waiting = [variable.name] if isinstance(variable, ir.Var) else []
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            value: Any
+            for value in func_ir._definitions.get(name, ()) or (None,):
+                is_phi = isinstance(value, ir.Expr) and value.op == "phi"
+                others: Any = value.incoming_values if is_phi else [value]
+                copied = [v.name for v in others if isinstance(v, ir.Var)]
+                waiting.extend(copied)
+                found.update(() if copied else (name,))
+    return found

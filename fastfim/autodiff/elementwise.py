@@ -289,11 +289,12 @@ def on_elements(function: Any, entry: Entry | None, name: str | None = None) -> 
 # ---------------------------------------------------------------- np.where of numbers
 
 
-def _are_numbers(*kinds: Any) -> bool:
+def are_numbers(*kinds: Any) -> bool:
+    """Whether there are three arguments, all of them numbers."""
     return len(kinds) == 3 and all(dimensions(kind) == 0 for kind in kinds)
 
 
-@stands_in_for(np.where, plain=_are_numbers)
+@stands_in_for(np.where, plain=are_numbers)
 def where(a: Any, b: Any, c: Any) -> Any:
     """``np.where`` of a condition and two numbers.
 
@@ -306,7 +307,7 @@ def where(a: Any, b: Any, c: Any) -> Any:
     def choose_by_draw(a: Any, b: Any, c: Any) -> Any:
         return select_draws(a, b, c)
 
-    if not _are_numbers(a, b, c):
+    if not are_numbers(a, b, c):
         return None
     return choose_by_draw if isinstance(a, Mask) else choose
 

@@ -61,6 +61,14 @@ class Expression(types.Type):  # type: ignore[misc]
         dtype = types.boolean if isinstance(self.dtype, Mask) else getattr(self.dtype, "stored", self.dtype)
         return types.Array(dtype, self.ndim, "C")
 
+    def unify(self, context: Any, other: Any) -> Expression | None:
+        """The same of arrays of the types that are found later, when a loop turns out to change an array's layout."""
+        same = isinstance(other, Expression) and (self.formula, self.label) == (other.formula, other.label)
+        if not same or len(self.operands) != len(other.operands):
+            return None
+        operands = tuple(context.unify_pairs(*pair) for pair in zip(self.operands, other.operands, strict=True))
+        return None if None in operands else Expression(self.formula, operands, self.ndim, self.label)
+
 
 @register_model(Expression)
 class ExpressionModel(models.StructModel):  # type: ignore[misc]

@@ -21,7 +21,7 @@ from numba.extending import overload
 from fastfim import _jit
 from fastfim._arrays import empty_of, zeros_of
 from fastfim.autodiff import rules
-from fastfim.autodiff.elementwise import on_elements, result_dtype
+from fastfim.autodiff.elementwise import are_numbers, on_elements, result_dtype
 from fastfim.autodiff.number import Active
 from fastfim.autodiff.operations import Operation
 from fastfim.autodiff.theta import Theta
@@ -204,9 +204,9 @@ def upper_triangle(m: Any, k: Any = 0) -> Any:
     return copy if is_matrix(m) else None
 
 
-@stands_in_for(np.clip)
+@stands_in_for(np.clip, plain=are_numbers)
 def clip(a: Any, low: Any, high: Any) -> Any:
-    """``np.clip`` between two numbers, or element by element."""
+    """``np.clip`` between two numbers, or element by element; of plain numbers too, of which Numba knows none."""
 
     def between(a: Any, low: Any, high: Any) -> Any:
         return _smaller(_larger(a, low), high)

@@ -28,7 +28,7 @@ from numba.core.errors import NumbaError
 
 from fastfim.autodiff import arrays, forbidden
 from fastfim.autodiff.activity import NEW_METHODS, Activity, changed_arguments
-from fastfim.autodiff.callgraph import is_library, named_object, python_function, reachable
+from fastfim.autodiff.callgraph import call_by_first_names, is_library, named_object, python_function, reachable
 from fastfim.autodiff.elementwise import IN_PLACE, on_elements
 from fastfim.autodiff.errors import Refused
 from fastfim.autodiff.folds import array_function, call_of
@@ -107,6 +107,7 @@ class Substitution:
 
     def run(self) -> None:
         """Rewrite the function in place."""
+        call_by_first_names(self.func_ir)
         check_lengths(self.func_ir, self.arguments, self.stack)
         assignments = [s for b in self.func_ir.blocks.values() for s in b.body if isinstance(s, ir.Assign)]
         named = [(s, found) for s in assignments if (found := named_object(self.func_ir, s.value)) is not None]
