@@ -14,7 +14,8 @@ from .errors import (
     RegularityWarning,
 )
 from .likelihood import Likelihood, interval, positive, real, unit_interval
-from .result.fisher_estimate import Check, FisherEstimate, Round, load
+from .result.checks import Check
+from .result.fisher_estimate import FisherEstimate, Round, load
 from .result.quantity import Quantity
 from .trust.check import Report, check
 from .trust.from_scores import from_scores

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fastfim.errors import OptionError
 from fastfim.estimation import regularity
 from fastfim.estimation.jackknife import jackknife
-from fastfim.result import derived, spectrum
+from fastfim.result import derived, spectrum, transformed
 
 SEEDS, STREAMS = 1500, 32
 MARGIN = 4 * np.sqrt(0.95 * 0.05 / SEEDS)
@@ -53,7 +53,23 @@ def correlations(exact):
     return (inverse / np.outer(root, root))[np.triu_indices(len(exact), 1)]
 
 
+C, KEEP, DROP = np.array([1.0, -2.0, 0.5]), np.array([0, 2]), np.array([1])
+
+
+def of_part(exact):
+    return np.linalg.inv(np.linalg.inv(exact)[np.ix_(KEEP, KEEP)])
+
+
 SMOOTH = {
+    "trace": (derived.trace, np.trace),
+    "trace of the inverse": (derived.trace_of_inverse, lambda exact: np.trace(np.linalg.inv(exact))),
+    "variance along c": (lambda r: derived.variance_along(r, C), lambda exact: C @ np.linalg.solve(exact, C)),
+    "logdet of a part": (
+        lambda r: derived.logdet_of_part(r, KEEP, DROP),
+        lambda exact: np.linalg.slogdet(of_part(exact))[1],
+    ),
+    "natural gradient": (lambda r: derived.natural_gradient(r, C), lambda exact: np.linalg.solve(exact, C)),
+    "least eigenvalue": (spectrum.least, lambda exact: np.linalg.eigvalsh(exact)[0]),
     "crlb": (crlb, variances),
     "inverse": (derived.inverse, np.linalg.inv),
     "eigenvalues": (spectrum.eigenvalues, np.linalg.eigvalsh),
@@ -79,6 +95,49 @@ def test_intervals_of_correlations_cover_as_promised():
         inside.append((low[upper] <= correlations(COLLINEAR)) & (correlations(COLLINEAR) <= high[upper]))
     # 80 %: the standard deviation is 1.03 %
     np.testing.assert_allclose(np.mean(inside, axis=0), 0.8, atol=4 * np.sqrt(0.8 * 0.2 / SEEDS))
+
+
+def test_intervals_of_eigenvectors_cover_as_promised():
+    truth = np.linalg.eigh(COLLINEAR)[1]
+    truth *= np.sign(truth[np.abs(truth).argmax(axis=0), range(3)])
+    covered, bounds = coverage(spectrum.eigenvectors, truth, COLLINEAR, 0.003)
+    np.testing.assert_allclose(covered, 0.95, atol=MARGIN)
+    assert not np.any(bounds)
+
+
+def test_eigenvectors_of_a_cluster_are_not_known():
+    replicates = noisy(np.random.default_rng(1), np.diag([1.0, 1.0, 4.0]), 0.01)
+    quantity = spectrum.eigenvectors(replicates)
+    assert np.isinf(quantity.standard_error[:, :2]).all()
+    assert (quantity.standard_error[:, 2] < 0.02).all()
+    low, high = quantity.interval()
+    assert (low[:, :2] == -1.0).all()
+    assert (high[:, :2] == 1.0).all()
+    assert "1 to 2" in quantity.note
+    np.testing.assert_allclose(quantity.value.T @ quantity.value, np.eye(3), atol=1e-12)
+
+
+@pytest.mark.parametrize("gap", [3, 5, 7, 9, 12])
+def test_eigenvectors_at_any_distance_cover(gap):
+    """Gap in standard errors of the eigenvalues; where the two are a cluster, intervals are all that there is."""
+    exact = np.diag([1.0, 1.0 + gap * 0.01 * np.sqrt(2.0), 4.0])
+    covered, _ = coverage(spectrum.eigenvectors, np.eye(3), exact, 0.01)
+    assert np.all(covered > 0.95 - MARGIN)
+
+
+def test_pseudo_values_of_the_schur_complement_cover_and_have_no_bias():
+    """Of noise as large as 7 standard errors from singular; plain, the mean is off by four of its errors."""
+    rng, exact = np.random.default_rng(22), np.array([[1.0, 0.6, 0.2], [0.6, 0.8, 0.1], [0.2, 0.1, 1.5]])
+    truth, found = of_part(exact), []
+    for _ in range(SEEDS):
+        replicates = transformed.marginal(noisy(rng, exact, 0.04), KEEP, DROP)
+        error = replicates.std(axis=0, ddof=1) / np.sqrt(STREAMS)
+        mean = replicates.mean(axis=0)
+        found.append(np.stack([mean, np.abs(mean - truth) < 2.0395134 * error]))  # t with 31 degrees of freedom
+    means, covered = np.mean(found, axis=0)
+    spread = np.std(found, axis=0)[0] / np.sqrt(SEEDS)
+    assert np.all(np.abs(means - truth) < 4.0 * spread)
+    np.testing.assert_allclose(covered, 0.95, atol=MARGIN)
 
 
 def test_eigenvalues_of_the_identity_are_one_cluster():

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from fastfim.errors import CheckpointError, OptionError
-from fastfim.result.fisher_estimate import Check, FisherEstimate, Round, load
+from fastfim.result.checks import Check
+from fastfim.result.fisher_estimate import FisherEstimate, Round, load
 
 
 def estimate(number=0, p=2, streams=8, **changes):
@@ -203,6 +204,163 @@ def test_what_does_not_belong_together_is_not_added(changes, named):
         estimate() + estimate(**changes)
     with pytest.raises(TypeError):
         estimate() + 1
+
+
+# Other parameters
+
+
+def gaussian(p=3):
+    """Replicates that are all the exact matrix: what is derived from them has to be exact."""
+    rng = np.random.default_rng(p)
+    root = rng.normal(size=(p + 2, p))
+    return estimate(p=p, fim=root.T @ root, replicates=np.repeat((root.T @ root)[None], 8, axis=0))
+
+
+def test_known_parameters_leave():
+    whole = estimate(3, p=3, fixed={"df": 4.0})
+    part = whole.fix(["b1"])
+    np.testing.assert_array_equal(part.replicates, whole.replicates[:, [0, 2]][:, :, [0, 2]])
+    np.testing.assert_allclose(part.fim, whole.fim[np.ix_([0, 2], [0, 2])])
+    np.testing.assert_allclose(part.standard_error, whole.standard_error[np.ix_([0, 2], [0, 2])])
+    assert part.parameters == ("b0", "b2")
+    assert part.theta.tolist() == [0.1, 2.1]
+    assert part.fixed == {"df": 4.0, "b1": 1.1}
+    assert "b1=1.1" in str(part)
+    assert_same(whole.fix("b1"), part)
+
+
+def test_unknown_parameters_take_their_share():
+    whole = gaussian()
+    part = whole.marginalize("b1")
+    inverse = np.linalg.inv(whole.fim)[np.ix_([0, 2], [0, 2])]
+    np.testing.assert_allclose(part.fim, np.linalg.inv(inverse), rtol=1e-12)
+    np.testing.assert_allclose(part.inverse().value, inverse, rtol=1e-10)
+    assert part.parameters == ("b0", "b2")
+    assert part.fixed == {}
+    both = whole.marginalize(["b0"]).marginalize(["b1"])
+    np.testing.assert_allclose(both.fim, whole.marginalize(["b0", "b1"]).fim, rtol=1e-12)
+
+
+def test_unknown_parameters_that_the_data_do_not_identify_are_refused():
+    weak = estimate(
+        replicates=np.random.default_rng(0).normal(0.0, 3.0, (8, 1, 1)) * [[1.0, 0.0], [0.0, 0.0]] + np.eye(2)
+    )
+    with pytest.raises(OptionError, match="standard errors from singular"):
+        weak.marginalize("b0")
+    assert weak.marginalize("b1").fim.shape == (1, 1)
+
+
+@pytest.mark.parametrize("names", ["b9", ["b0", "nope"], [], ["b0", "b1"]])
+@pytest.mark.parametrize("way", ["fix", "marginalize"])
+def test_names_must_be_some_of_the_parameters(way, names):
+    with pytest.raises(OptionError, match="names must be some of the parameters"):
+        getattr(estimate(), way)(names)
+
+
+@pytest.mark.parametrize("prior", [np.diag([2.0, 0.0]), [2.0, 0.0], {"b0": 2.0}])
+def test_a_prior_adds_its_precision(prior):
+    data = estimate(5)
+    both = data.with_prior(prior)
+    np.testing.assert_allclose(both.fim, data.fim + np.diag([2.0, 0.0]))
+    np.testing.assert_allclose(both.standard_error, data.standard_error)
+    assert both.relative_error < data.relative_error or data.relative_error < 1e-3
+    singular = estimate(fim=np.diag([1.0, 0.0]), replicates=np.repeat(np.diag([1.0, 0.0])[None], 8, axis=0))
+    np.testing.assert_allclose(singular.with_prior({"b1": 4.0}).crlb().value, [1.0, 0.25])
+
+
+@pytest.mark.parametrize(
+    "prior", [np.eye(3), [[1.0, 2.0], [0.0, 1.0]], [-1.0, 1.0], [np.nan, 1.0], {"c": 1.0}, "no", None]
+)
+def test_a_prior_that_is_none(prior):
+    with pytest.raises(OptionError, match="precision"):
+        estimate().with_prior(prior)
+
+
+def test_new_parameters():
+    """log b0 and b1 / b0 at (0.1, 1.1), by hand."""
+    old = estimate(6)
+    jacobian = np.array([[10.0, 0.0], [-110.0, 10.0]])
+    new = old.reparametrize(lambda theta: (np.log(theta[0]), theta[1] / theta[0]), ("log_b0", "ratio"))
+    back = np.linalg.inv(jacobian)
+    np.testing.assert_allclose(new.fim, back.T @ old.fim @ back, rtol=1e-9)
+    np.testing.assert_allclose(new.theta, [np.log(0.1), 11.0])
+    assert new.parameters == ("log_b0", "ratio")
+    given = old.reparametrize(jacobian, ["log_b0", "ratio"])
+    np.testing.assert_allclose(given.fim, new.fim, rtol=1e-9)
+    assert np.isnan(given.theta).all()
+    # variances follow by the delta method
+    variance = jacobian @ old.inverse().value @ jacobian.T
+    np.testing.assert_allclose(new.inverse().value, variance, rtol=0.05)
+    assert "ratio" in str(given)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (np.ones((2, 2)), "singular"),
+        (np.eye(3), "shape"),
+        (np.diag([1.0, np.inf]), "finite"),
+        ("no", "Jacobian"),
+        (lambda theta: theta[0], "as many numbers"),
+        (lambda theta: (theta[0], theta[0] + 1.0), "singular"),
+        (lambda theta: (np.sign(theta[0] - 0.1), theta[1]), "smoothly"),
+        (lambda theta: theta["b0"], "failed"),
+    ],
+)
+def test_new_parameters_that_are_none(change, message):
+    with pytest.raises(OptionError, match=message):
+        estimate().reparametrize(change, ("a", "b"))
+
+
+@pytest.mark.parametrize("names", ["ab", ("a",), ("a", "a")])
+def test_new_parameters_need_names(names):
+    with pytest.raises(OptionError, match="different names"):
+        estimate().reparametrize(np.eye(2), names)
+
+
+def test_a_stack_changes_point_by_point():
+    points, names = stack(), ("a", "b")
+    assert_same(points.fix("b0")[1], points[1].fix("b0"))
+    assert_same(points.marginalize("b0")[1], points[1].marginalize("b0"))
+    assert_same(points.with_prior([1.0, 2.0])[1], points[1].with_prior([1.0, 2.0]))
+    assert_same(points.reparametrize(2.0 * np.eye(2), names)[1], points[1].reparametrize(2.0 * np.eye(2), names))
+
+
+def test_the_rank_is_judged_anew():
+    flat = np.repeat(np.array([[1.0, 1.0], [1.0, 1.0]])[None], 8, axis=0)
+    whole = estimate(fim=flat[0], replicates=flat)
+    assert (whole + whole).checks["rank"].verdict == "warn"
+    assert whole.fix("b0").checks["rank"].verdict == "pass"
+    assert whole.with_prior([1.0, 1.0]).checks["rank"].verdict == "pass"
+
+
+# Criteria of optimal design
+
+
+def test_criteria():
+    result = gaussian()
+    inverse, c = np.linalg.inv(result.fim), np.array([1.0, 0.0, -2.0])
+    expected = {
+        "D": np.linalg.slogdet(result.fim)[1],
+        "A": np.trace(inverse),
+        "E": np.linalg.eigvalsh(result.fim)[0],
+        "T": np.trace(result.fim),
+    }
+    for kind, value in expected.items():
+        assert float(result.criterion(kind)) == pytest.approx(value, rel=1e-10), kind
+    assert float(result.criterion("c", c)) == pytest.approx(c @ inverse @ c, rel=1e-10)
+    assert float(result.criterion("c", {"b0": 1.0, "b2": -2.0})) == pytest.approx(c @ inverse @ c, rel=1e-10)
+    part = np.linalg.inv(inverse[np.ix_([0, 2], [0, 2])])
+    assert float(result.criterion("Ds", ["b0", "b2"])) == pytest.approx(np.linalg.slogdet(part)[1], rel=1e-10)
+    np.testing.assert_allclose(result.natural_gradient(c).value, inverse @ c, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "call", [("X",), ("D", [1.0]), ("c",), ("c", [1.0]), ("c", {"z": 1.0}), ("Ds",), ("Ds", ["z"])]
+)
+def test_criteria_that_are_none(call):
+    with pytest.raises(OptionError):
+        estimate().criterion(*call)
 
 
 # Looks

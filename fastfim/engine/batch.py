@@ -39,7 +39,8 @@ from ..estimation.tails import INFINITE_VARIANCE
 from ..kernels.block import Block, Job, compile_for, draws_of, run_streams
 from ..kernels.diagnosis import check_by_hand, raise_for
 from ..likelihood import BoundLikelihood
-from ..result.fisher_estimate import FisherEstimate, Round, worst_checks
+from ..result.checks import worst_of
+from ..result.fisher_estimate import FisherEstimate, Round
 from . import trial
 from .choice import Plan, plan_for
 from .conclusion import announce, conclude
@@ -279,7 +280,7 @@ class _Batch:
             elapsed=last.seconds,
             history=tuple(self.history),
             message=f"converged at {'all' if met == m else f'{met} of'} {m} points",
-            checks=worst_checks({i: points[i] for i in sorted(worst)}),
+            checks=worst_of({i: points[i].checks for i in sorted(worst)}),
             points=points,
         )
         return result

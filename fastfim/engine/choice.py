@@ -33,7 +33,7 @@ from ..estimation.estimators import ESTIMATORS
 from ..estimation.soundness import ASSUMES, TESTS
 from ..estimation.tails import Tails
 from ..kernels.block import Job
-from ..result.fisher_estimate import Check
+from ..result.checks import Check
 from . import preview
 from .control import ControlVariates, fit, widths
 from .heldout import HeldOut

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..errors import ConvergenceWarning, RegularityWarning
-from ..result.fisher_estimate import Check, FisherEstimate, Round
+from ..result.checks import Check
+from ..result.fisher_estimate import FisherEstimate, Round
 from . import verdicts
 from .choice import Plan
 from .judging import Look

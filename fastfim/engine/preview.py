@@ -17,7 +17,7 @@ from ..errors import LikelihoodError
 from ..estimation import soundness
 from ..estimation.estimators import Sums
 from ..kernels.block import Job
-from ..result.fisher_estimate import Check
+from ..result.checks import Check
 from . import smoothness, verdicts
 from .pilot import OutOfTimeError, Pilot
 from .smoothness import Smoothness

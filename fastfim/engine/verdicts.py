@@ -9,14 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..estimation import identifiability
-from ..estimation.identifiability import CLEAR, ILL_CONDITIONED, Identifiability
 from ..estimation.soundness import Finding
 from ..estimation.tails import LARGEST, MANY_DRAWS, Judgement, Tails
-from ..result.fisher_estimate import Check
+from ..result.checks import Check, of_matrix
 
 if TYPE_CHECKING:
     from .choice import Plan
@@ -43,7 +38,7 @@ def of(plan: Plan, look: Look) -> dict[str, Check]:
         checks["tails"] = tail(look.tail, names)
     if plan.tails is not None:
         checks["largest"] = largest(plan.tails, look.draws, names)
-    return checks | spectrum(look.matrices, look.roots, names)
+    return checks | of_matrix(look.matrices, look.roots, names)
 
 
 # ---------------------------------------------------------------- the identities
@@ -121,40 +116,3 @@ def largest(tails: Tails, draws: int, parameters: tuple[str, ...]) -> Check:
     if equivalent[worst] >= EQUIVALENT:
         return Check(share, NAN, "pass", carried)
     return Check(share, NAN, "warn", f"{carried}: the error bar rests on a handful of draws; take more")
-
-
-# ---------------------------------------------------------------- the matrix
-
-
-def spectrum(
-    matrices: NDArray[np.float64], roots: NDArray[np.float64], parameters: tuple[str, ...]
-) -> dict[str, Check]:
-    """What replicates, and the square roots of the information's diagonal, say about rank and conditioning."""
-    seen = identifiability.look(matrices, roots)
-    rank = _rank(seen, parameters)
-    condition = seen.condition
-    if rank.verdict != "pass":
-        conditioning = Check(condition, NAN, "skipped", "the matrix is singular as far as can be told: see rank")
-    elif condition <= ILL_CONDITIONED:
-        conditioning = Check(condition, NAN, "pass", f"inverting the matrix costs a factor of {condition:.2g} at most")
-    else:
-        message = (
-            f"the condition number is {condition:.2g} in units that make the diagonal one, and beyond "
-            f"{ILL_CONDITIONED:g} an inverse has lost half of its digits: fix or combine parameters"
-        )
-        conditioning = Check(condition, NAN, "warn", message)
-    return {"rank": rank, "conditioning": conditioning}
-
-
-def _rank(seen: Identifiability, parameters: tuple[str, ...]) -> Check:
-    margin = float(np.min(seen.margins, initial=np.inf)) if not len(seen.idle) else 0.0
-    idle = [f"there is no information about {parameters[i]}" for i in seen.idle]
-    unknown = [f"the data do not identify {d}" for d in seen.unidentified(parameters)]
-    if idle or unknown:
-        advice = f"(within {CLEAR:g} standard errors of zero): fix a parameter, or take more draws"
-        return Check(margin, NAN, "warn", f"{'; '.join(idle + unknown)} {advice}")
-    unsettled = seen.unsettled(parameters)
-    if unsettled:
-        message = f"whether the data identify {'; '.join(unsettled)} is lost in the errors: more draws would tell"
-        return Check(margin, NAN, "skipped", message)
-    return Check(margin, NAN, "pass", "every direction of the parameters is identified")

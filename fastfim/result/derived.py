@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from ..estimation import regularity
 from ..estimation.estimators import ROUNDING_FLOOR
 from ..estimation.jackknife import from_values, leave_one_out, mean_and_error, with_leave_one_out
-from .quantity import Quantity, fixed_bounds, mapped_bounds, reciprocal_bounds, student_bounds
+from .quantity import Bounds, Quantity, fixed_bounds, mapped_bounds, reciprocal_bounds, student_bounds
 from .spectrum import Spectrum
 
 Array = NDArray[np.float64]
@@ -108,15 +108,85 @@ def logdet(replicates: Array) -> Quantity:
     offset = 2.0 * np.log(roots).sum()
     if regularity.nearly_singular(margin):
         return _logdet_bound(scaled, offset, regularity.note(margin))
-    p = len(roots)
-    every = np.linalg.slogdet(with_leave_one_out(scaled)).logabsdet
+    return _logdet(_logdets(with_leave_one_out(scaled)), scaled, len(roots), offset)
+
+
+def _logdet(every: Array, scaled: Array, power: int, offset: float) -> Quantity:
+    """From log determinants of the mean and with one stream left out, of matrices of order ``power``."""
     value, error = from_values(every)
     floor = ROUNDING_FLOOR * np.trace(np.linalg.inv(scaled.mean(axis=0)))
-    centre, spread = from_values(np.exp(every / p))
-    scale = partial(_log_of_power, power=p, offset=offset)
-    spread = np.hypot(spread, centre * floor / p)
-    bounds = partial(student_bounds, centre=centre, spread=spread, streams=len(replicates), scale=scale)
+    centre, spread = from_values(np.exp(every / power))
+    scale = partial(_log_of_power, power=power, offset=offset)
+    spread = np.hypot(spread, centre * floor / power)
+    bounds = partial(student_bounds, centre=centre, spread=spread, streams=len(scaled), scale=scale)
     return Quantity(value + offset, np.hypot(error, floor), bounds)
+
+
+def logdet_of_part(replicates: Array, keep: NDArray[np.intp], drop: NDArray[np.intp]) -> Quantity:
+    """Log determinant of the information about some parameters where the others are unknown."""
+    margin = regularity.margin(replicates)
+    scaled, roots = regularity.balanced(replicates)
+    offset = 2.0 * np.log(roots[keep]).sum()
+    if regularity.nearly_singular(margin):  # no more than where the others are known
+        return _logdet_bound(scaled[:, keep[:, None], keep], offset, regularity.note(margin))
+    every = with_leave_one_out(scaled)
+    return _logdet(_logdets(every) - _logdets(every[:, drop[:, None], drop]), scaled, len(keep), offset)
+
+
+def trace(replicates: Array) -> Quantity:
+    """Sum of the diagonal."""
+    centre, spread = mean_and_error(np.trace(replicates, axis1=1, axis2=2))
+    spread = np.hypot(spread, ROUNDING_FLOOR * abs(centre))
+    return Quantity(centre, spread, partial(student_bounds, centre=centre, spread=spread, streams=len(replicates)))
+
+
+def trace_of_inverse(replicates: Array) -> Quantity:
+    """Sum of the variances of an efficient estimator from one observation."""
+    margin = regularity.margin(replicates)
+    if regularity.nearly_singular(margin):
+        variances = crlb(replicates, 1.0)
+        bounds = partial(_bounds_of_sum, variances.bounds, count=replicates.shape[1])
+        return Quantity(np.sum(variances.value), np.inf, bounds, variances.note)
+    scaled, roots = regularity.balanced(replicates)
+    own = np.diagonal(_inverses(with_leave_one_out(scaled)), axis1=1, axis2=2)
+    every: Array = (own / roots**2).sum(axis=1)
+    value, error = from_values(every)
+    centre, spread = from_values(1.0 / every)
+    floor = _rounding(scaled)
+    spread = np.hypot(spread, floor * centre)
+    bounds = partial(reciprocal_bounds, centre=centre, spread=spread, streams=len(replicates))
+    return Quantity(value, np.hypot(error, floor * value), bounds)
+
+
+def variance_along(replicates: Array, direction: Array) -> Quantity:
+    """Least variance of an unbiased estimator of c^T theta from one observation, c^T F^-1 c.
+
+    It is that of the first of new parameters, of which c^T theta is one.
+    """
+    size = np.linalg.norm(direction)
+    if size == 0.0:
+        return Quantity(0.0, 0.0, partial(fixed_bounds, 0.0, 0.0))
+    scaled, roots = regularity.balanced(replicates)
+    axes = np.linalg.qr(np.column_stack([direction / roots, np.eye(len(direction))]))[0]
+    length = float(np.linalg.norm(direction / roots))
+    first = crlb(axes.T @ scaled @ axes, 1.0)
+    bounds = partial(mapped_bounds, first.bounds, _first)
+    return Quantity(first.value[0], first.standard_error[0], bounds, first.note).scaled(length**2)
+
+
+def natural_gradient(replicates: Array, gradient: Array) -> Quantity:
+    """The inverse times a gradient."""
+    margin = regularity.margin(replicates)
+    scaled, roots = regularity.balanced(replicates)
+    right = (gradient / roots)[:, None]
+    if regularity.nearly_singular(margin):
+        unknown = np.full(len(roots), np.inf)
+        value = np.linalg.solve(scaled.mean(axis=0), right)[:, 0] / roots if margin > 0.0 else np.nan * unknown
+        return Quantity(value, unknown, partial(fixed_bounds, -unknown, unknown), regularity.note(margin))
+    every: Any = np.linalg.solve(with_leave_one_out(scaled), right)
+    value, spread = from_values(every[:, :, 0])
+    centre, spread = value / roots, np.hypot(spread, _rounding(scaled) * np.abs(value).max()) / roots
+    return Quantity(centre, spread, partial(student_bounds, centre=centre, spread=spread, streams=len(replicates)))
 
 
 def jeffreys(replicates: Array) -> Quantity:
@@ -169,6 +239,21 @@ def _hadamard_bounds(
 
 
 # Helpers
+
+
+def _logdets(matrices: Array) -> Array:
+    logarithms: Array = np.linalg.slogdet(matrices).logabsdet
+    return logarithms
+
+
+def _bounds_of_sum(bounds: Bounds, confidence: float, count: int) -> tuple[Any, Any]:
+    """Of quantities that share the risk among them, by Bonferroni."""
+    low, high = bounds(1.0 - (1.0 - confidence) / count)
+    return np.sum(low), np.sum(high)
+
+
+def _first(values: Any) -> Any:
+    return values[0]
 
 
 def _rounding(scaled: Array) -> float:

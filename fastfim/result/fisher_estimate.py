@@ -24,14 +24,13 @@ from numpy.typing import NDArray
 
 from ..errors import CheckpointError, OptionError
 from ..estimation.estimators import standard_error
-from ..estimation.stopping import critical_value, relative_error
-from . import derived, files, printing, spectrum
+from ..estimation.stopping import critical_value, met, relative_error
+from . import arguments, derived, files, printing, spectrum, transformed
+from .checks import Check, of_matrix, worst_of
 from .quantity import Quantity
 
 Array = NDArray[np.float64]
 
-#: Verdicts of a check, from best to worst.
-VERDICTS = ("pass", "skipped", "warn", "fail")
 #: Fields that gain a leading axis when estimates are stacked.
 STACKED = ("fim", "standard_error", "replicates", "theta")
 
@@ -43,28 +42,6 @@ class Round:
     draws: int
     seconds: float
     relative_error: float
-
-
-@dataclass(frozen=True)
-class Check:
-    """Outcome of one soundness check.
-
-    Attributes
-    ----------
-    figure
-        What the check measures.
-    p_value
-        Probability of so large a figure if all is well; NaN where the check is no test.
-    verdict
-        ``"pass"``, ``"warn"``, ``"fail"`` or ``"skipped"``.
-    message
-        One sentence for people.
-    """
-
-    figure: float
-    p_value: float
-    verdict: str
-    message: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +129,7 @@ class FisherEstimate:
             sampling=_joined(e.sampling for e in points),
             message="\n".join(f"point {i}: {e.message}" for i, e in enumerate(points) if e.message),
             history=_one_after_another(points),
-            checks=worst_checks(dict(enumerate(points))),
+            checks=worst_of({i: point.checks for i, point in enumerate(points)}),
             fixed={name: _frozen([e.fixed[name] for e in points]) for name in points[0].fixed},
             points=points,
         )
@@ -201,7 +178,7 @@ class FisherEstimate:
         OptionError
             If ``n`` is not a positive number.
         """
-        return self._quantity(partial(derived.crlb, n=_positive(n)), self.parameters)
+        return self._quantity(partial(derived.crlb, n=arguments.positive(n)), self.parameters)
 
     def standard_errors(self, n: float = 1) -> Quantity:
         """Square root of `crlb`: the standard error that an efficient estimator reaches with ``n`` observations.
@@ -211,7 +188,7 @@ class FisherEstimate:
         OptionError
             If ``n`` is not a positive number.
         """
-        return self._quantity(partial(derived.standard_errors, n=_positive(n)), self.parameters)
+        return self._quantity(partial(derived.standard_errors, n=arguments.positive(n)), self.parameters)
 
     def correlation(self) -> Quantity:
         """Correlation matrix of an efficient estimator."""
@@ -220,6 +197,14 @@ class FisherEstimate:
     def eigenvalues(self) -> Quantity:
         """Eigenvalues in ascending order; those too close to be told apart are a cluster with Weyl bounds."""
         return self._quantity(spectrum.eigenvalues, tuple(str(k + 1) for k in range(len(self.parameters))))
+
+    def eigenvectors(self) -> Quantity:
+        """Eigenvectors as columns, in the order of `eigenvalues`, the largest component of each positive.
+
+        Those of a cluster are any basis of the space that they span: they have no error bars.
+        """
+        ranks = tuple(str(k + 1) for k in range(len(self.parameters)))
+        return self._quantity(spectrum.eigenvectors, self.parameters, ranks)
 
     def logdet(self) -> Quantity:
         """Logarithm of the determinant."""
@@ -233,6 +218,50 @@ class FisherEstimate:
         """Jeffreys' prior density at ``theta``, not normalized: the square root of the determinant."""
         return self._quantity(derived.jeffreys)
 
+    def natural_gradient(self, g: Any) -> Quantity:
+        """The natural gradient F^-1 g of a function with the gradient ``g`` (p,) in the parameters (Amari 1998).
+
+        Raises
+        ------
+        OptionError
+            If ``g`` is not one finite number for each parameter.
+        """
+        return self._quantity(
+            partial(derived.natural_gradient, gradient=arguments.vector(g, self.parameters, "g")), self.parameters
+        )
+
+    def criterion(self, kind: str, which: Any = None) -> Quantity:
+        """A criterion of optimal design (Atkinson, Donev and Tobias 2007, chapter 10).
+
+        Parameters
+        ----------
+        kind
+            ``"D"``: log det F; ``"A"``: the trace of F^-1; ``"E"``: the least eigenvalue of F; ``"T"``: the trace of
+            F; ``"c"``: c^T F^-1 c, the least variance of an unbiased estimator of c^T theta; ``"Ds"``: the logarithm
+            of the determinant of the information about some parameters where the others are unknown.
+        which
+            For ``"c"`` the vector c, (p,) or numbers by name; for ``"Ds"`` the names of the parameters of interest.
+
+        Raises
+        ------
+        OptionError
+            There is no such criterion, or ``which`` is not what it needs.
+        """
+        if kind == "c":
+            return self._quantity(
+                partial(derived.variance_along, direction=arguments.vector(which, self.parameters, "which"))
+            )
+        if kind == "Ds":
+            drop, keep = arguments.split(() if which is None else which, self.parameters)
+            return self._quantity(partial(derived.logdet_of_part, keep=keep, drop=drop))
+        simple = {"D": derived.logdet, "A": derived.trace_of_inverse, "E": spectrum.least, "T": derived.trace}
+        if kind not in simple or which is not None:
+            raise OptionError(
+                "criterion is 'D', 'A', 'E' or 'T', or 'c' with a vector, or 'Ds' with names of parameters; "
+                f"got {kind!r}" + ("" if which is None else f" with {which!r}")
+            )
+        return self._quantity(simple[kind])
+
     def _quantity(self, function: Callable[[Array], Quantity], *labels: tuple[str, ...]) -> Quantity:
         if self.points:
             return Quantity.stack([point._quantity(function, *labels) for point in self.points])
@@ -242,7 +271,7 @@ class FisherEstimate:
 
     def __mul__(self, n: Any) -> FisherEstimate:
         """The information in ``n`` independent observations."""
-        n = _positive(n)
+        n = arguments.positive(n)
         if self.points:
             return FisherEstimate.stack([point * n for point in self.points])
         arrays = {name: n * getattr(self, name) for name in ("fim", "standard_error", "replicates")}
@@ -262,7 +291,127 @@ class FisherEstimate:
         _require_addable(self, other)
         if self.points:
             return FisherEstimate.stack([a + b for a, b in zip(self.points, other.points, strict=True)])
-        return _sum(self, other)
+        return self._of(
+            self.replicates + other.replicates,
+            worst_of({0: self.checks, 1: other.checks}, "experiment"),
+            draws=self.draws + other.draws,
+            seed=self.seed if self.seed == other.seed else None,
+            estimator=_joined((self.estimator, other.estimator)),
+            sampling=_joined((self.sampling, other.sampling)),
+            converged=self.converged and other.converged,
+            message="\n".join(dict.fromkeys(filter(None, (self.message, other.message)))),
+            elapsed=self.elapsed + other.elapsed,
+            history=(),
+            rtol=max(self.rtol, other.rtol),
+            atol=self.atol + other.atol,
+            likelihood=" + ".join(filter(None, (self.likelihood, other.likelihood))),
+        )
+
+    def fix(self, names: str | Sequence[str]) -> FisherEstimate:
+        """The information about the other parameters where these are known: their rows and columns left out.
+
+        Raises
+        ------
+        OptionError
+            A name is not a parameter's, or no parameter is left.
+        """
+        keep, drop = arguments.split(names, self.parameters)
+        if self.points:
+            return FisherEstimate.stack([point.fix(names) for point in self.points])
+        known = {self.parameters[i]: self.theta[i] for i in drop}
+        return self._of(
+            self.replicates[:, keep[:, None], keep],
+            self.checks,
+            parameters=tuple(self.parameters[i] for i in keep),
+            theta=self.theta[keep],
+            fixed={**self.fixed, **known},
+        )
+
+    def marginalize(self, names: str | Sequence[str]) -> FisherEstimate:
+        """The information about the other parameters where these are unknown: F_aa - F_ab F_bb^-1 F_ba.
+
+        Its inverse is the block of the inverse that belongs to the others. Its replicates are the jackknife's
+        pseudo-values.
+
+        Raises
+        ------
+        OptionError
+            A name is not a parameter's, no parameter is left, or the data do not identify these parameters well enough.
+        """
+        keep, drop = arguments.split(names, self.parameters)
+        if self.points:
+            return FisherEstimate.stack([point.marginalize(names) for point in self.points])
+        return self._of(
+            transformed.marginal(self.replicates, keep, drop),
+            self.checks,
+            parameters=tuple(self.parameters[i] for i in keep),
+            theta=self.theta[keep],
+        )
+
+    def with_prior(self, precision: Any) -> FisherEstimate:
+        """The information in the data and a prior together: the matrix plus the prior's precision.
+
+        Parameters
+        ----------
+        precision
+            A positive semidefinite matrix (p, p), its diagonal (p,), or numbers by parameter; those that are not named
+            have none. For a normal prior it is the inverse of its covariance.
+
+        Raises
+        ------
+        OptionError
+            It is none of these.
+        """
+        added = arguments.precision(precision, self.parameters)
+        if self.points:
+            return FisherEstimate.stack([point.with_prior(precision) for point in self.points])
+        return self._of(self.replicates + added, self.checks)
+
+    def reparametrize(self, function_or_jacobian: Any, parameters: Sequence[str]) -> FisherEstimate:
+        """The information about new parameters phi = g(theta), as many as there are now: G^-T F G^-1.
+
+        Parameters
+        ----------
+        function_or_jacobian
+            The function g, which takes ``theta`` (p,) and gives the new parameters; or its Jacobian
+            G_ij = d phi_i / d theta_j, shape (p, p): then the values of the new parameters are NaN.
+        parameters
+            Names of the new parameters.
+
+        Raises
+        ------
+        OptionError
+            The Jacobian is singular or of another shape, or the function is not smooth near ``theta``.
+        """
+        names = tuple(parameters)
+        if len(set(names)) != len(self.parameters) or isinstance(parameters, str):
+            raise OptionError(
+                f"parameters must be {len(self.parameters)} different names, as many as there are in "
+                f"{list(self.parameters)}; got {parameters!r}"
+            )
+        if self.points:
+            return FisherEstimate.stack([point.reparametrize(function_or_jacobian, names) for point in self.points])
+        theta, jacobian = transformed.new_parameters(function_or_jacobian, self.theta, self.parameters)
+        return self._of(transformed.carried(self.replicates, jacobian), self.checks, parameters=names, theta=theta)
+
+    def _of(self, replicates: Array, checks: Mapping[str, Check], **changes: Any) -> FisherEstimate:
+        """An estimate of another matrix from the same draws: what follows from its replicates is made anew."""
+        changed = replace(self, **changes)
+        fim = replicates.mean(axis=0)
+        roots = np.sqrt(np.clip(np.diagonal(fim), 0.0, None))
+        scale = np.outer(roots, roots)
+        error = standard_error(replicates, scale)
+        half_width, axes = critical_value(self.confidence, self.streams) * error, (-2, -1)
+        return replace(
+            changed,
+            fim=fim,
+            standard_error=error,
+            replicates=replicates,
+            converged=bool(changed.converged and met(half_width, scale, changed.rtol, changed.atol, axes)),
+            relative_error=relative_error(half_width, scale, axes),
+            variance_reduction=float("nan"),
+            checks={**checks, **of_matrix(replicates, roots, changed.parameters)},
+        )
 
     # Files
 
@@ -327,33 +476,6 @@ def _restored(record: dict[str, Any], arrays: Mapping[str, Array]) -> FisherEsti
     return FisherEstimate(**record)
 
 
-def _sum(a: FisherEstimate, b: FisherEstimate) -> FisherEstimate:
-    fim, replicates = a.fim + b.fim, a.replicates + b.replicates
-    root = np.sqrt(np.clip(np.diagonal(fim), 0.0, None))
-    scale = np.outer(root, root)
-    error = standard_error(replicates, scale)
-    return replace(
-        a,
-        fim=fim,
-        standard_error=error,
-        replicates=replicates,
-        draws=a.draws + b.draws,
-        seed=a.seed if a.seed == b.seed else None,
-        estimator=_joined((a.estimator, b.estimator)),
-        sampling=_joined((a.sampling, b.sampling)),
-        converged=a.converged and b.converged,
-        message="\n".join(dict.fromkeys(filter(None, (a.message, b.message)))),
-        elapsed=a.elapsed + b.elapsed,
-        relative_error=relative_error(critical_value(a.confidence, a.streams) * error, scale),
-        history=(),
-        variance_reduction=float("nan"),
-        checks=worst_checks(dict(enumerate((a, b))), "experiment"),
-        rtol=max(a.rtol, b.rtol),
-        atol=a.atol + b.atol,
-        likelihood=" + ".join(filter(None, (a.likelihood, b.likelihood))),
-    )
-
-
 def _require_addable(a: FisherEstimate, b: FisherEstimate) -> None:
     """Refuse estimates that do not speak of the same parameters, stream by stream."""
     for name in ("parameters", "streams", "confidence"):
@@ -362,16 +484,6 @@ def _require_addable(a: FisherEstimate, b: FisherEstimate) -> None:
             raise OptionError(f"a + b needs the same {name} on both sides; got {ours} and {theirs}")
     if not np.array_equal(a.theta, b.theta):
         raise OptionError(f"a + b needs the same theta on both sides; got {a.theta.tolist()} and {b.theta.tolist()}")
-
-
-def _positive(n: Any) -> float:
-    try:
-        number = float("nan") if isinstance(n, (bool, str)) else float(n)
-    except (TypeError, ValueError):
-        number = float("nan")
-    if not 0.0 < number < float("inf"):
-        raise OptionError(f"n, the number of observations, must be a positive number; got {n!r}")
-    return number
 
 
 def _frozen(values: Any, dtype: Any = np.float64) -> Any:
@@ -395,13 +507,3 @@ def _one_after_another(points: Sequence[FisherEstimate]) -> tuple[Round, ...]:
         rounds += [Round(draws + r.draws, seconds + r.seconds, r.relative_error) for r in point.history]
         draws, seconds = draws + point.draws, seconds + point.elapsed
     return tuple(rounds)
-
-
-def worst_checks(points: Mapping[int, FisherEstimate], what: str = "point") -> dict[str, Check]:
-    """For each check the outcome at the point (or in the experiment) where it went worst."""
-    worst: dict[str, Check] = {}
-    for i, point in points.items():
-        for name, check in point.checks.items():
-            if name not in worst or VERDICTS.index(check.verdict) > VERDICTS.index(worst[name].verdict):
-                worst[name] = replace(check, message=f"{what} {i}: {check.message}")
-    return worst

@@ -12,6 +12,9 @@ covariance of the replicates. For a single eigenvalue this is the interval by St
 
 The condition number has an interval where the matrix is clear of singular, and else a lower bound.
 
+An eigenvector that stands apart is smooth too, once its sign is that of its neighbour's among the means of all streams
+but one. Those of a cluster are not: only the space that they span is known.
+
 >>> replicates = np.diag([3.0, 1.0]) + np.array([-0.01, 0.01])[:, None, None] * np.eye(2)
 >>> print(eigenvalues(replicates))
 1.000(10)
@@ -31,7 +34,7 @@ from ..estimation import regularity
 from ..estimation.estimators import ROUNDING_FLOOR
 from ..estimation.jackknife import from_values, leave_one_out, mean_and_error, with_leave_one_out
 from ..estimation.stopping import critical_value
-from .quantity import Bounds, Quantity, exp_where, log_where, reciprocal_bounds, student_bounds
+from .quantity import Bounds, Quantity, exp_where, log_where, mapped_bounds, reciprocal_bounds, student_bounds
 
 Array = NDArray[np.float64]
 
@@ -120,7 +123,38 @@ def eigenvalues(replicates: Array) -> Quantity:
         scale=partial(exp_where, logarithmic),
         dimension=dimension,
     )
-    return Quantity(value, spread * np.where(logarithmic, value, 1.0), bounds, _cluster_note(clusters))
+    note = _cluster_note(clusters, "their intervals are Weyl bounds")
+    return Quantity(value, spread * np.where(logarithmic, value, 1.0), bounds, note)
+
+
+def least(replicates: Array) -> Quantity:
+    """The least eigenvalue."""
+    every = eigenvalues(replicates)
+    return Quantity(every.value[0], every.standard_error[0], partial(mapped_bounds, every.bounds, _first), every.note)
+
+
+def eigenvectors(replicates: Array) -> Quantity:
+    """Eigenvectors as columns, the largest component of each positive; none of a cluster is known."""
+    spectrum, streams = Spectrum.of(replicates), len(replicates)
+    _, every = np.linalg.eigh(with_leave_one_out(replicates))
+    largest = np.abs(every[0]).argmax(axis=0)
+    value = every[0] * np.sign(every[0][largest, range(len(largest))])
+    every = every * np.where(np.einsum("kij,ij->kj", every, value) < 0.0, -1.0, 1.0)[:, None, :]
+    centre, spread = from_values(every)
+    spread = np.hypot(spread, ROUNDING_FLOOR)
+    unknown = [cluster for cluster in spectrum.clusters() if cluster.stop - cluster.start > 1]
+    for cluster in unknown:
+        centre[:, cluster], spread[:, cluster] = 0.0, np.inf
+    bounds = partial(student_bounds, centre=centre, spread=spread, streams=streams, scale=_within_one)
+    return Quantity(value, spread, bounds, _cluster_note(unknown, "they span a space, of which any basis would do"))
+
+
+def _within_one(values: Any) -> Any:
+    return np.clip(values, -1.0, 1.0)
+
+
+def _first(values: Any) -> Any:
+    return values[0]
 
 
 def condition_number(replicates: Array) -> Quantity:
@@ -183,9 +217,9 @@ def _known_to_be_one(confidence: float) -> tuple[Any, Any]:
     return 1.0, 1.0
 
 
-def _cluster_note(clusters: list[slice]) -> str:
-    """Which eigenvalues are too close to be told apart."""
+def _cluster_note(clusters: list[slice], therefore: str) -> str:
+    """Which eigenvalues are too close to be told apart, and what follows."""
     named = ", ".join(f"{cluster.start + 1} to {cluster.stop}" for cluster in clusters)
     if not named:
         return ""
-    return f"eigenvalues {named} lie too close to be told apart (a cluster); their intervals are Weyl bounds"
+    return f"eigenvalues {named} lie too close to be told apart (a cluster); {therefore}"

@@ -34,7 +34,7 @@ from ..errors import ConvergenceWarning, LikelihoodError, NonFiniteError, Option
 from ..kernels.block import Job
 from ..kernels.diagnosis import without_derivatives
 from ..likelihood import Likelihood
-from ..result.fisher_estimate import Check
+from ..result.checks import Check
 from .checking.cells import distribution, lay_out, normalization
 from .checking.differences import derivatives
 from .checking.discrepancy import discrepancy

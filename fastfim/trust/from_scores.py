@@ -36,7 +36,8 @@ from ..errors import NonFiniteError, OptionError, ParameterError, RegularityWarn
 from ..estimation import estimators, soundness, stopping, tails
 from ..estimation.estimators import Sums
 from ..estimation.significance import holm
-from ..result.fisher_estimate import Check, FisherEstimate
+from ..result.checks import Check, of_matrix
+from ..result.fisher_estimate import FisherEstimate
 
 Array = NDArray[np.float64]
 
@@ -220,7 +221,7 @@ def _checks(rows: Array, sums: Sums, scale: Array, parameters: tuple[str, ...]) 
         "mean_score": identity,
         "tails": verdicts.tail(judged, parameters),
         "largest": verdicts.largest(seen, len(rows), parameters),
-        **verdicts.spectrum(sums.outer, np.sqrt(np.diagonal(scale)), parameters),
+        **of_matrix(sums.outer, np.sqrt(np.diagonal(scale)), parameters),
     }
 
 

@@ -35,7 +35,7 @@ from ..kernels.block import Chunk, Job, derivatives_at
 from ..kernels.diagnosis import check_by_hand
 from ..likelihood import BoundLikelihood
 from ..result import notation, printing
-from ..result.fisher_estimate import Check
+from ..result.checks import Check
 from .misspecification import Tested, information_matrix_test
 
 Array = NDArray[np.float64]

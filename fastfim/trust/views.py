@@ -40,7 +40,7 @@ from ..estimation.significance import entrywise
 from ..kernels.block import Block, Job, chunks_of
 from ..kernels.diagnosis import check_by_hand
 from ..result import notation, printing
-from ..result.fisher_estimate import Check
+from ..result.checks import Check
 from .definitions import Definitions, measured
 
 Array = NDArray[np.float64]

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...result.fisher_estimate import Check
+from ...result.checks import Check
 from .integrals import integrate, tail
 from .subject import LEVEL, Array, Subject, failed, passed, shown, skipped
 

@@ -24,7 +24,7 @@ from ...errors import LikelihoodError
 from ...estimation.estimators import symmetric
 from ...kernels.block import Chunk, Job, differentiated
 from ...kernels.diagnosis import without_derivatives
-from ...result.fisher_estimate import Check
+from ...result.checks import Check
 from .subject import Array, Subject, failed, passed, shown, skipped
 
 #: Draws that are looked at, and steps relative to the first.

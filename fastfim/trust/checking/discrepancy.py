@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...errors import LikelihoodError
 from ...kernels.spatial import along_draws
-from ...result.fisher_estimate import Check
+from ...result.checks import Check
 from .stein import Frame, largest, stein_matrices
 from .subject import LEVEL, Array, Subject, failed, passed, shown, skipped
 

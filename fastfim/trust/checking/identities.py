@@ -19,7 +19,7 @@ from ...errors import LikelihoodError
 from ...estimation import soundness, stopping
 from ...estimation.estimators import Sums
 from ...kernels.block import Block, Job, run_streams
-from ...result.fisher_estimate import Check
+from ...result.checks import Check
 from .subject import LEVEL, Subject, confirmed, skipped
 
 #: Streams of a sum, and the first of them: apart from those of the other checks.

@@ -11,7 +11,7 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from ...result.fisher_estimate import Check
+from ...result.checks import Check
 from ...result.printing import integer, place, seconds
 
 #: Narrowest column for messages.

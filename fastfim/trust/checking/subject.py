@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...engine.smoothness import beside, step_within
 from ...kernels.block import Block, Chunk, Job, chunks_of
 from ...kernels.spatial import along_draws
-from ...result.fisher_estimate import Check
+from ...result.checks import Check
 
 Array = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...result.fisher_estimate import Check
+from ...result.checks import Check
 from .cells import BEYOND
 from .subject import Array, Subject, failed, passed
 
