@@ -124,6 +124,21 @@ def carray(typing_context: Any, pointer: Any, shape: Any) -> Any:
 
 
 @intrinsic
+def part(typing_context: Any, pointer: Any, first: Any, count: Any) -> Any:
+    """So many items from ``first`` on: a slice that is known to lie within, a tenth of what one takes to compile."""
+    kind = types.Array(pointer.dtype, 1, "C")
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        item = _INDEX(context.get_abi_sizeof(context.get_data_type(pointer.dtype)))
+        array = make_array(kind)(context, builder)
+        data = builder.gep(args[0], [args[1]])
+        populate_array(array, data=data, shape=[args[2]], strides=[item], itemsize=item, meminfo=None)
+        return array._getvalue()
+
+    return kind(pointer, types.intp, types.intp), generate
+
+
+@intrinsic
 def keep(typing_context: Any, array: Any) -> Any:
     """Keep the memory of an array until here: it is freed after its last use, and a pointer into it is none."""
     return types.none(array), lambda context, builder, sig, args: context.get_dummy_value()

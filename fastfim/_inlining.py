@@ -66,6 +66,15 @@ class InlinedLibrary(JITCodeLibrary):  # type: ignore[misc]
         self._finalize_specific()
 
 
+class CalledLibrary(InlinedLibrary):
+    """LLVM code of one function that callers call, one copy each, however short they find it."""
+
+    def _finalize_final_module(self) -> None:
+        super()._finalize_final_module()
+        for name in self._exported:
+            self._final_module.get_function(name).add_function_attribute("noinline")
+
+
 class EntryLibrary(InlinedLibrary):
     """Optimized code of a function and all that it calls; machine code once its address is asked for."""
 
@@ -111,6 +120,14 @@ class ChooseInlinedLibrary(_ChooseLibrary):
 
 
 @register_pass(mutates_CFG=False, analysis_only=False)
+class ChooseCalledLibrary(_ChooseLibrary):
+    """Code for callers, who call it."""
+
+    _name = "choose_called_library"
+    library = CalledLibrary
+
+
+@register_pass(mutates_CFG=False, analysis_only=False)
 class ChooseEntryLibrary(_ChooseLibrary):
     """Code for the store."""
 
@@ -134,6 +151,12 @@ class InlinedCompiler(CompilerBase):  # type: ignore[misc]
         manager = inlined(DefaultPassBuilder.define_nopython_pipeline(self.state), self.library)
         manager.finalize()
         return [manager]
+
+
+class CalledCompiler(InlinedCompiler):
+    """The same, for functions of which each caller has one copy."""
+
+    library = ChooseCalledLibrary
 
 
 class EntryCompiler(InlinedCompiler):

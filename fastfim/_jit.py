@@ -31,7 +31,7 @@ from numba.np.arrayobj import make_array, populate_array
 
 from . import store
 from ._arrays import empty
-from ._inlining import EntryCompiler, EntryLibrary, InlinedCompiler
+from ._inlining import CalledCompiler, EntryCompiler, EntryLibrary, InlinedCompiler
 
 
 def _import_array_functions() -> None:
@@ -89,6 +89,12 @@ def apart(function: Any, flags: frozenset[str] = STRICT) -> Any:
     """Like `inner`, as a function of its own."""
     options = {**ARITHMETIC, "fastmath": set(flags), **NO_WRAPPERS}
     return _without_wrappers(function, {**options, "pipeline_class": InlinedCompiler})
+
+
+def called(function: Any) -> Any:
+    """Like `apart`, and never swallowed: what a caller calls from many places is there once."""
+    options = {**ARITHMETIC, **NO_WRAPPERS, "forceinline": False, "pipeline_class": CalledCompiler}
+    return _without_wrappers(function, options)
 
 
 def _without_wrappers(function: Any, options: dict[str, Any]) -> Any:
@@ -198,7 +204,7 @@ def stack_array(length: int, scalar: Any) -> Any:
 
 
 def reading(scalar: Any) -> Any:
-    """Intrinsic ``f(array) -> array``: the same memory, its items read as ``scalar``, of as many bytes.
+    """Intrinsic ``f(array) -> array``: the same memory, its items read as ``scalar``s, of no more bytes.
 
     As ``array.view`` does, with a twentieth of what that takes to compile.
     """
@@ -209,12 +215,15 @@ def reading(scalar: Any) -> Any:
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             source, out = make_array(array)(context, builder, args[0]), make_array(kind)(context, builder)
+            bytes_before, size = (context.get_abi_sizeof(context.get_data_type(t)) for t in (array.dtype, scalar))
+            shape, item = cgutils.unpack_tuple(builder, source.shape), context.get_constant(types.intp, size)
+            shape[-1] = builder.mul(shape[-1], context.get_constant(types.intp, bytes_before // size))
             populate_array(
                 out,
                 data=builder.bitcast(source.data, context.get_data_type(scalar).as_pointer()),
-                shape=source.shape,
-                strides=source.strides,
-                itemsize=source.itemsize,
+                shape=shape,
+                strides=[*cgutils.unpack_tuple(builder, source.strides)[:-1], item],
+                itemsize=item,
                 meminfo=source.meminfo,
                 parent=source.parent,
             )
@@ -225,7 +234,7 @@ def reading(scalar: Any) -> Any:
     return read
 
 
-as_int64, as_uint64 = reading(types.int64), reading(types.uint64)
+as_int64, as_uint64, as_uint32 = reading(types.int64), reading(types.uint64), reading(types.uint32)
 
 #: Words of memory that a pass may take from the stack.
 STACK_WORDS = 4096

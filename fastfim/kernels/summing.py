@@ -11,7 +11,7 @@ from typing import Any
 from numba import types
 
 from .. import _abi, _jit
-from .._arrays import carray
+from .._arrays import carray, part
 from .block import MANY, TILE
 from .products import add_products
 
@@ -44,17 +44,15 @@ def sum_chunk(work, size, p, order, chunk, m, densities, sums):  # type: ignore[
     """
     pairs = p * (p + 1) // 2
     rows = p + (pairs if order == 2 else 0)
-    memory = carray(work, (chunk * (size + 1),))
-    out = carray(sums, (p + order * pairs + 2,))
-    out[-2] += m
-    out[-1] += _nonfinite_draws(memory, size, m) + _count_nonfinite(memory[chunk * size :], densities)
-    table = carray(_abi.offset(work, chunk * (size + 1)), (rows, chunk))
+    table, last = _abi.offset(work, chunk * (size + 1)), p + order * pairs + 1
+    sums[last - 1] += m
+    sums[last] += _nonfinite_draws(work, size, m) + _count_nonfinite(work, chunk * size, densities)
     for i in range(p):
-        out[i] += _row_sum(table[i], m)
+        sums[i] += _row_sum(part(table, i * chunk, chunk), m)
     for i in range(p, rows):
-        out[pairs + i] -= _row_sum(table[i], m)
+        sums[pairs + i] -= _row_sum(part(table, i * chunk, chunk), m)
     if p <= MANY:
-        _add_pairs(table, p, m, out)
+        _add_pairs(carray(table, (p, chunk)), p, m, part(sums, 0, last))
 
 
 @_jit.apart_summing
@@ -91,20 +89,19 @@ def sum_weighted_chunk(work, size, p, order, chunk, m, densities, sums):  # type
     """The same for m draws with weights."""
     pairs = p * (p + 1) // 2
     rows = p + (pairs if order == 2 else 0)
-    memory = carray(work, (chunk * (size + 1),))
-    out = carray(sums, (p + order * pairs + 2,))
-    table = carray(_abi.offset(work, chunk * (size + 1)), (rows + 2, chunk))
-    weights, scratch = table[rows], table[rows + 1]
-    out[-2] += _row_sum(weights, m)
-    out[-1] += _nonfinite_draws(memory, size, m) + _count_nonfinite(memory[chunk * size :], densities)
+    table, last = _abi.offset(work, chunk * (size + 1)), p + order * pairs + 1
+    weights, scratch = part(table, rows * chunk, chunk), part(table, (rows + 1) * chunk, chunk)
+    sums[last - 1] += _row_sum(weights, m)
+    sums[last] += _nonfinite_draws(work, size, m) + _count_nonfinite(work, chunk * size, densities)
     for i in range(p, rows):
-        out[pairs + i] -= _dot(weights, table[i], m)
+        sums[pairs + i] -= _dot(weights, part(table, i * chunk, chunk), m)
     for i in range(p):
+        row = part(table, i * chunk, chunk)
         for k in range(m):
-            scratch[k] = weights[k] * table[i, k]
-        out[i] += _row_sum(scratch, m)
+            scratch[k] = weights[k] * row[k]
+        sums[i] += _row_sum(scratch, m)
         for j in range(i, p):
-            out[p + _packed(p, i, j)] += _dot(scratch, table[j], m)
+            sums[p + _packed(p, i, j)] += _dot(scratch, part(table, j * chunk, chunk), m)
 
 
 @_jit.apart_summing
@@ -130,19 +127,19 @@ def _row_sum(row, m):  # type: ignore[no-untyped-def]
 
 
 @_jit.inner
-def _nonfinite_draws(memory, size, m):  # type: ignore[no-untyped-def]
+def _nonfinite_draws(work, size, m):  # type: ignore[no-untyped-def]
     """How many numbers of the first m draws: of whole tiles, and of what the last one holds."""
     whole = m // TILE * TILE * size
-    count = _count_nonfinite(memory, whole)
+    count = _count_nonfinite(work, 0, whole)
     for place in range(whole, whole + size * TILE if m % TILE else whole, TILE):
-        count += _count_nonfinite(memory[place:], m % TILE)
+        count += _count_nonfinite(work, place, m % TILE)
     return count
 
 
 @_jit.inner
-def _count_nonfinite(values, n):  # type: ignore[no-untyped-def]
-    """How many of the first n values are infinite or NaN: exponent bits all set, so no arithmetic flag can hide one."""
-    bits = _jit.as_int64(values)
+def _count_nonfinite(values, first, n):  # type: ignore[no-untyped-def]
+    """How many of n values are infinite or NaN: exponent bits all set, so no arithmetic flag can hide one."""
+    bits = _jit.as_int64(part(values, first, n))
     count = 0
     for k in range(n):
         count += (bits[k] >> 52) & 0x7FF == 0x7FF

@@ -45,10 +45,17 @@ def overloaded() -> bool:
     """Whether Numba has been taught something new, by `numba.extending.overload` and its like, that no key can hold."""
     if "numba" not in sys.modules:
         return False
-    from numba.core.typing.templates import builtin_registry
+    from numba.core.typing.templates import builtin_registry as known
 
-    taught = [template for _, template in builtin_registry.globals]
-    return any(map(_foreign, (*builtin_registry.functions, *builtin_registry.attributes, *taught)))
+    return _any_foreign(len(known.functions), len(known.attributes), len(known.globals))
+
+
+@cache
+def _any_foreign(*lengths: int) -> bool:
+    """The same, looked up once for lists of these lengths: they only grow."""
+    from numba.core.typing.templates import builtin_registry as known
+
+    return any(map(_foreign, (*known.functions, *known.attributes, *(template for _, template in known.globals))))
 
 
 def _foreign(template: Any) -> bool:

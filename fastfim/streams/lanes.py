@@ -27,11 +27,11 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from .._arrays import carray
+from .._arrays import part
 from .._jit import as_uint64
 from .bits import as_bits, as_float
 from .generator import fill_bits
-from .states import BUFFER, EXPONENTIALS_AT, GENERATOR_WORDS, NORMALS_AT, UNIFORMS_AT, WORDS
+from .states import BUFFER, EXPONENTIALS_AT, GENERATOR_WORDS, NORMALS_AT, UNIFORMS_AT
 from .typed import apart, external, inline
 
 _HALF = BUFFER // 2
@@ -136,19 +136,16 @@ def fill_normals(lanes: Any, out: Any) -> None:
 @external(_REFILL)
 def refill_uniforms(pointer: Any) -> None:
     """Make the next `BUFFER` uniforms of the state at ``pointer``."""
-    state = carray(pointer, (WORDS,))
-    fill_uniforms(as_uint64(state[:GENERATOR_WORDS]), state[UNIFORMS_AT : UNIFORMS_AT + BUFFER])
+    fill_uniforms(as_uint64(part(pointer, 0, GENERATOR_WORDS)), part(pointer, UNIFORMS_AT, BUFFER))
 
 
 @external(_REFILL)
 def refill_normals(pointer: Any) -> None:
     """Make the next `BUFFER` normals of the state at ``pointer``."""
-    state = carray(pointer, (WORDS,))
-    fill_normals(as_uint64(state[:GENERATOR_WORDS]), state[NORMALS_AT : NORMALS_AT + BUFFER])
+    fill_normals(as_uint64(part(pointer, 0, GENERATOR_WORDS)), part(pointer, NORMALS_AT, BUFFER))
 
 
 @external(_REFILL)
 def refill_exponentials(pointer: Any) -> None:
     """Make the next `BUFFER` exponentials of the state at ``pointer``."""
-    state = carray(pointer, (WORDS,))
-    fill_exponentials(as_uint64(state[:GENERATOR_WORDS]), state[EXPONENTIALS_AT : EXPONENTIALS_AT + BUFFER])
+    fill_exponentials(as_uint64(part(pointer, 0, GENERATOR_WORDS)), part(pointer, EXPONENTIALS_AT, BUFFER))

@@ -30,8 +30,8 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from .._arrays import carray
-from .._jit import as_int64, as_uint64, stack_array
+from .._arrays import part
+from .._jit import as_int64, as_uint32, as_uint64, stack_array
 from .bits import reverse_bits
 from .directions import DIGITS
 from .quantiles.elementary import fill_normal_quantiles
@@ -42,7 +42,6 @@ from .states import (
     KEYS_AT,
     MADE_AT,
     NORMAL_COLUMNS_AT,
-    POINT_WORDS,
     STRETCH_AT,
     TILE,
     TILE_AT,
@@ -131,8 +130,8 @@ def _round(x: Any, c: Any, s: Any, t: Any) -> Any:
 def scrambled(x: Any, seeds: Any) -> Any:
     """Scramble 32 digits in reverse: each is flipped by a function of those before it."""
     flips = _five_flips(x, seeds[0])
-    flips |= _five_flips(x >> _U5, _hashed(x & _FIRST_5, seeds[1], seeds[2])) << _U5
-    rest = x ^ (_hashed(x & _FIRST_10, seeds[3], seeds[4]) & ~_FIRST_10)
+    flips |= _five_flips(np.uint32(x >> _U5), _hashed(np.uint32(x & _FIRST_5), seeds[1], seeds[2])) << _U5
+    rest = x ^ (_hashed(np.uint32(x & _FIRST_10), seeds[3], seeds[4]) & ~_FIRST_10)
     rest = _round(rest, _C1, seeds[5], seeds[6])
     rest = _round(rest, _C2, seeds[7], seeds[8])
     return np.uint32((x & _FIRST_10) ^ flips ^ (rest & ~_FIRST_10))
@@ -158,25 +157,24 @@ def fill_column(keys: Any, directions: Any, tile: int, k: int, out: Any) -> None
 @external(types.void(types.CPointer(types.float64), types.int64))
 def refill_column(pointer: Any, k: int) -> None:
     """Make column k of the tile at hand of the state at ``pointer``."""
-    state = carray(pointer, (POINT_WORDS,))
-    keys = as_uint64(state[KEYS_AT : KEYS_AT + KEYS])
+    keys = as_uint64(part(pointer, KEYS_AT, KEYS))
     words = DIGITS // 2
-    directions = state[DIRECTIONS_AT + words * k : DIRECTIONS_AT + words * (k + 1)].view(np.uint32)
-    tile = as_int64(state)[TILE_AT]
-    column = state[COLUMNS_AT + TILE * k : COLUMNS_AT + TILE * (k + 1)]
+    directions = as_uint32(part(pointer, DIRECTIONS_AT + words * k, words))
+    tile = as_int64(part(pointer, TILE_AT, 1))[0]
+    column = part(pointer, COLUMNS_AT + TILE * k, TILE)
     fill_column(keys, directions, tile, k, column)
-    state[MADE_AT + k] = 0.0
-    if k < state[STRETCH_AT + 1]:
-        _stretch(column, state, k, _shift(keys, k))
+    pointer[MADE_AT + k] = 0.0
+    if k < pointer[STRETCH_AT + 1]:
+        weights, before = part(pointer, WEIGHTS_AT + TILE * k, TILE), part(pointer, WEIGHTS_AT + TILE * (k - 1), TILE)
+        _stretch(column, weights, before, k, pointer[STRETCH_AT], _shift(keys, k))
 
 
 @external(types.void(types.CPointer(types.float64), types.int64))
 def make_normal_column(pointer: Any, k: int) -> None:
     """Make the normals of column k of the state at ``pointer``."""
-    state = carray(pointer, (POINT_WORDS,))
-    column = state[COLUMNS_AT + TILE * k : COLUMNS_AT + TILE * (k + 1)]
-    fill_normal_quantiles(column, state[NORMAL_COLUMNS_AT + TILE * k : NORMAL_COLUMNS_AT + TILE * (k + 1)])
-    state[MADE_AT + k] = 1.0
+    column = part(pointer, COLUMNS_AT + TILE * k, TILE)
+    fill_normal_quantiles(column, part(pointer, NORMAL_COLUMNS_AT + TILE * k, TILE))
+    pointer[MADE_AT + k] = 1.0
 
 
 @inline
@@ -187,10 +185,8 @@ def _shift(keys: Any, k: int) -> float:
 
 
 @inline
-def _stretch(column: Any, state: Any, k: int, shift: float) -> None:
+def _stretch(column: Any, weights: Any, before: Any, k: int, width: float, shift: float) -> None:
     """Rotate and stretch column k, and multiply the weights of the column before."""
-    weights = state[WEIGHTS_AT + TILE * k : WEIGHTS_AT + TILE * (k + 1)]
-    before = state[WEIGHTS_AT + TILE * (k - 1) : WEIGHTS_AT + TILE * k]
     for j in range(TILE):
-        column[j], weight = stretched(rotated(column[j], shift), state[STRETCH_AT])
+        column[j], weight = stretched(rotated(column[j], shift), width)
         weights[j] = weight * before[j] if k > 0 else weight

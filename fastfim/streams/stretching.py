@@ -46,7 +46,9 @@ def rotated(t: float, shift: float) -> float:
     """Signed tail probability of (u + shift) modulo 1, for that of u."""
     u = t + shift if t > 0.0 else 1.0 + t + shift
     u -= math.floor(u)
-    return max(u, _LEAST) if u < 0.5 else min(u - 1.0, -_LEAST)
+    if u < 0.5:
+        return u if u > _LEAST else _LEAST
+    return u - 1.0 if u - 1.0 < -_LEAST else -_LEAST
 
 
 @inline

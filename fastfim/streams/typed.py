@@ -37,6 +37,11 @@ def apart(function: Function) -> Function:
     return cast(Function, _jit.apart(function))
 
 
+def called(function: Function) -> Function:
+    """`_jit.called`, typed."""
+    return cast(Function, _jit.called(function))
+
+
 def intrinsic(function: Callable[..., Any]) -> Any:
     """`numba.extending.intrinsic`, typed."""
     return _intrinsic(function)

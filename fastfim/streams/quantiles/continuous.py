@@ -40,7 +40,7 @@ from ..special import (
     gammaincinv,
 )
 from ..tables import refined
-from ..typed import apart, inline
+from ..typed import apart, called, inline
 from ..variates.masses import deviance, log_poisson_mass
 from .elementary import normal_quantile
 from .large_gamma import LARGE, large_gamma_tails
@@ -107,7 +107,7 @@ def _halley_gamma_quantile(t: float, a: float) -> float:
     return math.nan
 
 
-@inline
+@called
 def _large_gamma_quantile(t: float, a: float) -> float:
     """Newton's method from a guess that is nearly right."""
     deviation = math.sqrt(a)
