@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import _abi, _jit, autodiff
-from .._arrays import empty
+from .._arrays import empty, window
 from ..autodiff import Theta, reverse, second_order, tiles
 from ..autodiff.reverse import Taped
+from ..autodiff.reverse.operands import address_of
 from .block import TILE, Recipe
 from .placing import reader, room_for, tile_reader
 
@@ -177,11 +178,10 @@ def tape_memory(notes: Any, rows: Any, beside: Any) -> Any:
 
     In one piece, which the allocator keeps at hand: several are given back to the system, and each page found anew.
     """
-    memory = on_line(empty(notes + rows + beside + 8))
-    return memory[rows : rows + notes], memory[:rows], memory[rows + notes : rows + notes + beside]
-
-
-@_jit.inner
-def on_line(memory: Any) -> Any:
-    """What lies behind the first boundary between two lines of the processor's cache."""
-    return memory[-(memory.ctypes.data // 8) % 8 :]
+    memory = empty(notes + rows + beside + 8)
+    first = -(address_of(memory) >> 3) & 7  # words before the first boundary between two lines of the cache
+    return (
+        window(memory, first + rows, notes),
+        window(memory, first, rows),
+        window(memory, first + rows + notes, beside),
+    )

@@ -364,7 +364,7 @@ def product_reader(draws: int) -> Any:
     return read_product
 
 
-@_jit.inner
+@_jit.external(types.boolean(VECTOR, *[types.intp] * 3))
 def is_product_with(notes: Any, end: Any, place: Any, distance: Any) -> Any:
     """Whether the last record is a product, and its operands those at a place and up to some distance from there."""
     words = _jit.as_int64(notes)

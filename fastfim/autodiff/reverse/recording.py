@@ -269,8 +269,8 @@ def collector(draws: int) -> Any:
 
     @_jit.inner
     def collect(d: Any, theta: Any, notes: Any, rows: Any, start: Any) -> None:
-        high = end(theta)[0]
-        anew = _is_plain(d) and is_product_with(notes, high, *_untouched(theta))
+        high, (place, distance) = end(theta)[0], _untouched(theta)
+        anew = _is_plain(d) and is_product_with(notes, high, place, distance)
         if not anew:
             _settle(theta)
         seed(d, rows)
