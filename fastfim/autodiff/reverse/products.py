@@ -48,10 +48,11 @@ from fastfim.autodiff.reverse.operands import (
     with_tape,
 )
 from fastfim.autodiff.reverse.rows import TOGETHER, clear, rows_of
-from fastfim.autodiff.reverse.tape import BIN
+from fastfim.autodiff.reverse.tape import BIN, TapeType
 from fastfim.autodiff.reverse.taped import Taped
 from fastfim.autodiff.theta import Theta
 
+_TAPE, _MATRIX = TapeType(always=False), types.Array(types.float64, 2, "A", readonly=True)
 #: The number of terms of such a record, and its words beside the matrix.
 PRODUCT, WORDS = -1, 10
 
@@ -123,8 +124,7 @@ def inputs(v: Any) -> Any:
     return of_parameters if isinstance(v, Theta) else of_numbers
 
 
-@_jit.apart
-def product_record(tape: Any, a: Any, inputs: Any, draws: Any) -> Any:
+def _write_record(tape: Any, a: Any, first: Any, step: Any, draws: Any) -> Any:
     """Write the record of ``a @ v``; the place of the first adjoint of the result, or -1."""
     n, columns = a.shape
     left = stays(a) and (draws > 1 or a.strides[0] == 8 or a.strides[1] == 8)
@@ -142,10 +142,15 @@ def product_record(tape: Any, a: Any, inputs: Any, draws: Any) -> Any:
                 notes[start + i * columns + k] = a[i, k]
     at = start + copied
     places[at], places[at + 1], places[at + 2] = address, down, across
-    places[at + 3], places[at + 4], places[at + 5] = inputs[0], inputs[1], columns
+    places[at + 3], places[at + 4], places[at + 5] = first, step, columns
     places[at + 6], places[at + 7], places[at + 8], places[at + 9] = n, copied, PRODUCT, own
     clear(rows, own, n * draws)
     return own
+
+
+#: Of floats, whatever their order, it is compiled once an installation.
+_write_floats = _jit.external(types.intp(_TAPE, _MATRIX, *[types.intp] * 3))(_write_record)
+_write_others = _jit.apart(_write_record)
 
 
 def product_into(out: Any, a: Any, v: Any) -> None:
@@ -158,11 +163,12 @@ def fill_product(out: Any, a: Any, v: Any) -> Any:
     kind = kind_inside(v)
     draws, of_kind = kind.tile, DualDType(kind)
     add_products = product_adder(draws)
+    write = _write_floats if a.dtype == types.float64 else _write_others
 
     def of_numbers(out: Any, a: Any, v: Any) -> None:
         n = _checked(a, v)
-        tape, values, places = _inputs(v)
-        place, found = product_record(tape, a, places, draws), empty(n)
+        tape, values, (first, step) = _inputs(v)
+        place, found = write(tape, a, first, step, draws), empty(n)
         if draws == 1:
             _multiply(address_of(a), a.strides[0], a.strides[1], values, found)
         else:
@@ -172,8 +178,8 @@ def fill_product(out: Any, a: Any, v: Any) -> Any:
 
     def of_rows(out: Any, a: Any, v: Any) -> None:
         n = _checked(a, v)
-        tape, values, places = _inputs(v)
-        place, found = product_record(tape, a, places, draws), empty(n * draws)
+        tape, values, (first, step) = _inputs(v)
+        place, found = write(tape, a, first, step, draws), empty(n * draws)
         address, down, across = address_of(a), a.strides[0], a.strides[1]
         add_products(found, 0, draws, n, values, 0, draws, len(v), address, down, across, True)
         for i in range(n):
@@ -236,7 +242,7 @@ def single_product(a: Any, v: Any) -> Any:
     return product
 
 
-@_jit.apart
+@_jit.external(types.void(_TAPE, *[types.intp] * 3, VECTOR, VECTOR))
 def _multiply_once(tape: Any, address: Any, down: Any, across: Any, v: Any, out: Any) -> None:
     """``out`` = A ``v`` for the first draws; for the others, it is kept."""
     kept, known = keeping(tape, len(out))
@@ -311,11 +317,12 @@ def product_before(words: Any, end: Any) -> Any:
 
 @functools.cache
 def product_adder(draws: int) -> Any:
-    """Compiled ``f(...)``: ``into`` += A times rows, or = where it is ``anew``; several rows of ``into`` at a time."""
-    of = rows_of(draws)
+    """External ``f(...)``: ``into`` += A times rows, or = where it is ``anew``; several rows of ``into`` at a time."""
+    of, whole_numbers = rows_of(draws), [types.intp] * 3
     one, two, several = of.combine, of.combine_two, of.combine_several
+    kinds = (VECTOR, *whole_numbers, VECTOR, *whole_numbers, *whole_numbers, types.boolean)
 
-    @_jit.apart
+    @_jit.external(types.void(*kinds), suffix=f"_{draws}")
     def add_products(
         rows: Any,
         into: Any,
