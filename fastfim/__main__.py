@@ -34,6 +34,7 @@ import numpy as np
 
 import fastfim
 
+from . import plotting
 from .catalogue import catalogue
 from .catalogue.registry import constant_names
 from .errors import ConvergenceWarning, FastfimError, OptionError, RegularityWarning
@@ -54,6 +55,7 @@ FORWARDED = (
     "streams",
     "rng",
     "workers",
+    "checkpoint",
 )
 
 #: Attributes of the result that ``--json`` prints.
@@ -111,11 +113,16 @@ def run(given: argparse.Namespace) -> int:
         return examine(given)
     likelihood = find_model(given.model)
     theta, args = split_assignments(likelihood, given.assignments)
-    _require_folder(given.save)
+    _require_folder("--save", given.save)
+    _require_folder("--plot", given.plot)
+    if given.plot is not None:
+        plotting.require_format(given.plot)
     options = {name: getattr(given, name) for name in FORWARDED if getattr(given, name) is not None}
     result = fastfim.estimate(likelihood, theta, args, progress=sys.stderr.isatty(), **options)
     if given.save is not None:
         result.save(given.save)
+    if given.plot is not None:
+        result.plot().savefig(given.plot)
     print(as_json(result) if given.json else result, flush=True)
     return CONVERGED if result.converged else STOPPED
 
@@ -152,6 +159,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--list", action="store_true", help="show the built-in likelihoods and exit")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--save", metavar="FILE", help="keep the result in a file for fastfim.load")
+    parser.add_argument("--plot", metavar="FILE", help="draw the matrix into a .png, .pdf or .svg file")
     _add_precision(parser.add_argument_group("how precise"))
     _add_method(parser.add_argument_group("how"))
     return parser
@@ -172,6 +180,7 @@ def _add_method(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--streams", type=_count, metavar="K", help="independent streams (default 32)")
     group.add_argument("--rng", type=_count, metavar="SEED", help="seed; default: fresh, and reported")
     group.add_argument("--workers", type=_count, metavar="N", help="threads (default: all cores)")
+    group.add_argument("--checkpoint", metavar="FILE", help="keep progress there, and go on from it")
 
 
 def _count(text: str) -> int:
@@ -369,10 +378,10 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _require_folder(path: str | None) -> None:
-    """Complain about ``--save`` before the run, not after it."""
+def _require_folder(option: str, path: str | None) -> None:
+    """Complain before the run, not after it."""
     if path is not None and not Path(path).resolve().parent.is_dir():
-        raise OptionError(f"--save {path}: there is no folder {Path(path).resolve().parent}")
+        raise OptionError(f"{option} {path}: there is no folder {Path(path).resolve().parent}")
 
 
 @contextmanager

@@ -31,7 +31,7 @@ from vector_models import VECTOR_MODELS
 
 from fastfim.catalogue import catalogue
 from fastfim.engine.choice import Plan, plan_for
-from fastfim.engine.judging import Look, judge
+from fastfim.engine.judging import Look, judge, own_means
 from fastfim.engine.options import Options
 from fastfim.estimation import estimators, stopping
 from fastfim.estimation.estimators import ESTIMATORS, Sums
@@ -189,8 +189,10 @@ def looks_by(way: Way, job: Job, sums: dict[str, list[Sums]], draws: int, pilot:
     """What one way makes of the sums after each round, by sampling; without a pilot, no tails are looked at."""
     plan, options = plan_of(way, job, draws, pilot)
     looks: list[Look] = []
+    own, before = (), None
     for s in sums[plan.job.sampling]:
-        looks.append(judge(s, options, plan, looks[-1] if looks else None, None))
+        own, before = own + own_means(s, plan, before), s
+        looks.append(judge(s, options, plan, own=own, history=looks[-1].history if looks else ()))
     return looks
 
 

@@ -228,6 +228,9 @@ def test_save_keeps_the_result(tmp_path, capsys):
         (["gamma", "a=1", "scale=2", "rate=2"], "rate"),
         (["gamma", "a=1", "scale=2", "--rtol", "-1"], "rtol"),
         (["gamma", "a=1", "scale=2", "--estimator", "sore"], "score"),
+        (["gamma", "a=1", "scale=2", "--plot", "/no/such/folder/file.png"], "no folder"),
+        (["gamma", "a=1", "scale=2", "--plot", "file.txt"], "ends in one of"),
+        (["gamma", "a=1", "scale=2", "--checkpoint", "/no/such/folder/file"], "no folder"),
         (["gamma", "a=1", "scale=2", "--save", "/no/such/folder/file"], "no folder"),
         (["logistic_regression", "b0=1", "X=/no/such/file.npy"], "No such file"),
     ],
@@ -325,3 +328,24 @@ def test_a_reader_that_leaves_is_no_error():
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         running.stdout.close()
         assert running.stderr.read() == ""
+
+
+def test_a_run_goes_on_and_is_drawn(tmp_path, capsys):
+    words = [
+        "poisson",
+        "mu=2",
+        "--estimator",
+        "score",
+        "--sampling",
+        "mc",
+        "--checkpoint",
+        str(tmp_path / "run"),
+        "--json",
+    ]
+    assert main([*words, "--rtol", "0.02"]) == 0
+    coarse = json.loads(capsys.readouterr().out)
+    assert main([*words, "--rtol", "0.01", "--plot", str(tmp_path / "matrix.png")]) == 0
+    fine = json.loads(capsys.readouterr().out)
+    assert fine["seed"] == coarse["seed"]
+    assert fine["draws"] > coarse["draws"]
+    assert (tmp_path / "matrix.png").read_bytes().startswith(b"\x89PNG")

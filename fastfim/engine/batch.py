@@ -45,7 +45,7 @@ from . import trial
 from .choice import Plan, plan_for
 from .conclusion import announce, conclude
 from .control import ControlVariates, fit
-from .judging import given_up, judge, stand
+from .judging import given_up, judge, own_means, stand
 from .options import Options
 from .pilot import FIRST_STREAM, LEAST_KEPT, Pilot
 from .progress import reporter
@@ -329,7 +329,7 @@ class Points(Sequence[FisherEstimate]):
         job = replace(self.plan.job, theta=self.theta[i])
         plan = replace(self.plan, job=job, control=_control(self.plan, i))
         sums = Sums.unpack(self.totals[i], job.p, int(self.draws[i]))
-        look = judge(sums, self.options, plan, None, None)
+        look = judge(sums, self.options, plan, own=own_means(sums, plan, None))
         findings, confirmed = look.findings, frozenset[str]()
         if self.met[i]:  # a suspicion that fresh streams did not confirm
             findings = {name: replace(finding, verdict="pass") for name, finding in findings.items()}

@@ -34,10 +34,11 @@ from ..kernels.diagnosis import check_by_hand, raise_for
 from ..likelihood import BoundLikelihood, Likelihood
 from ..result.fisher_estimate import FisherEstimate, Round
 from . import batch, trial
+from .checkpoint import Checkpoint, Stage, adopted_seed
 from .choice import Plan, plan_for
 from .conclusion import announce, conclude
-from .judging import Look, judge
-from .options import Options
+from .judging import Look, judge, own_means
+from .options import Options, place
 from .preview import SMOOTHNESS
 from .progress import reporter
 from .workers import Resources, Workers, mapper
@@ -67,6 +68,7 @@ def estimate(
     streams: int = 32,
     rng: Any = None,
     workers: Any = None,
+    checkpoint: Any = None,
     progress: Any = False,
 ) -> FisherEstimate:
     """Estimate the Fisher information matrix of a likelihood at ``theta``.
@@ -107,6 +109,9 @@ def estimate(
         Seed: int, `numpy.random.SeedSequence`, `numpy.random.Generator`, or None for fresh entropy.
     workers
         Threads (None: all cores), a map-like callable, or an executor with ``map``.
+    checkpoint
+        A path: progress is kept there after each round, and the same call goes on from it, bit for bit (``rng=None``
+        adopts its seed). Tolerances, budgets, ``confidence``, ``target`` and ``workers`` may be others then.
     progress
         True shows a bar on stderr; a function is called with (draws, relative error) after each round.
 
@@ -125,6 +130,8 @@ def estimate(
         The functions do not compile, cannot be differentiated, or do not do their part.
     NonFiniteError
         A draw, log density, score or Hessian is not finite.
+    CheckpointError
+        The file is damaged, or of another run, or holds more draws than the budget allows.
 
     Warns
     -----
@@ -135,6 +142,8 @@ def estimate(
     """
     model = resolve(likelihood).bind(args, wrt)
     points = model.theta(theta)
+    if checkpoint is not None and rng is None:
+        rng = adopted_seed(place(checkpoint))
     options = Options.of(
         rtol=rtol,
         atol=atol,
@@ -149,9 +158,12 @@ def estimate(
         workers=workers,
         progress=progress,
         target=target,
+        checkpoint=checkpoint,
     )
     if points.ndim == 1:
         return _run(model, points, options)
+    if checkpoint is not None:
+        raise OptionError(f"checkpoint keeps a run at a single point; theta has {len(points)}: estimate one at a time")
     return batch.run(model, points, options) or FisherEstimate.stack([_run(model, point, options) for point in points])
 
 
@@ -174,18 +186,29 @@ def _run(model: BoundLikelihood, theta: NDArray[np.float64], options: Options) -
     job = Job(model, theta, options.seed, order=1)
     trial.once(model, theta)
     check_by_hand(job if model.likelihood.hessian is None else replace(job, order=2))
+    kept = Checkpoint.of(job, options)
     look: Look | None = None
-    history: list[Round] = []
     with mapper(options.workers) as ordered_map, reporter(options.progress, options.rtol) as report:
-        plan = plan_for(job, options, Resources(deadline, ordered_map))
+        # a pilot that the clock cuts short would not be the same the next time
+        resources = Resources(deadline if kept.path is None else math.inf, ordered_map)
+        plan = plan_for(job, kept.options(options), resources)
         _require_room(options, plan)
         compile_for(model, plan.job.order, plan.job.sampling)  # once, before threads that would each do it
-        share = _Share(plan, options, ordered_map, deadline)
-        for totals, draws in _rounds(plan.job, options, ordered_map, deadline, lambda: plan.spent):
-            sums, rounds = Sums.unpack(totals, plan.job.p, draws), len(history) + 1
-            again = _FreshStreams(plan.job, options.streams * rounds, sums, ordered_map, deadline)
+        start = kept.stage(options.budget(plan.spent, plan.job.sampling)) or Stage.nothing(
+            plan.job, options, plan.spent
+        )
+        plan, history, own, sums = replace(plan, spent=start.spent), list(start.history), start.own, None
+        share, started = _Share(plan, options, ordered_map, deadline), started - start.seconds
+        for totals, draws, blocks in _rounds(plan.job, options, ordered_map, deadline, lambda: plan.spent, start):
+            before, sums = sums, Sums.unpack(totals, plan.job.p, draws)
+            if draws > start.draws:
+                own += own_means(sums, plan, before)
+                stage = Stage(totals, draws, blocks, plan.spent, own, tuple(history), perf_counter() - started)
+                kept.keep(stage, options.budget(plan.spent, plan.job.sampling))
+            again = _FreshStreams(plan.job, options.streams * (len(history) + 1), sums, ordered_map, deadline)
             fresh = again if _room_for_doubt(options, plan, draws) else None
-            look = judge(sums, options, plan, look, fresh, share.up_to(draws))
+            earlier = stopping.looks(options.streams, [r.relative_error for r in history])
+            look = judge(sums, options, plan, own=own, history=earlier, fresh=fresh, share=share.up_to(draws))
             if again.spent:
                 plan = replace(plan, spent=plan.spent + again.spent)
             history.append(Round(look.draws + plan.spent, perf_counter() - started, look.relative_error))
@@ -248,15 +271,17 @@ class _Share:
     def __init__(self, plan: Plan, options: Options, ordered_map: Workers, deadline: float) -> None:
         self.p, self.next = plan.job.p, stopping.FIRST_ROUND
         self.sums: Sums | None = None
-        self.rounds: Iterator[tuple[NDArray[np.float64], int]] = iter(())
+        self.rounds: Iterator[tuple[NDArray[np.float64], int, int]] = iter(())
         if options.estimator == "score" and dict(plan.checks)[SMOOTHNESS].verdict == "pass":
             unlimited = replace(options, draws=None, max_draws=None)
-            self.rounds = _rounds(replace(plan.job, order=2), unlimited, ordered_map, deadline, lambda: 0)
+            job = replace(plan.job, order=2)
+            start = Stage.nothing(job, options)
+            self.rounds = _rounds(job, unlimited, ordered_map, deadline, lambda: 0, start)
 
     def up_to(self, draws: int) -> Sums | None:
         """Their sums in a run of so many draws a stream; None while that is less than a round."""
         while self.next * DRAWS_FOR_ONE * (self.p + 1) <= draws:
-            totals, done = next(self.rounds, (None, 0))
+            totals, done, _ = next(self.rounds, (None, 0, 0))
             if totals is None:
                 break
             self.sums = Sums.unpack(totals.copy(), self.p, done)
@@ -265,22 +290,23 @@ class _Share:
 
 
 def _rounds(
-    job: Job, options: Options, ordered_map: Workers, deadline: float, spent: Callable[[], int]
-) -> Iterator[tuple[NDArray[np.float64], int]]:
-    """After each round: the sums of every stream, and how many draws a stream they are over.
+    job: Job, options: Options, ordered_map: Workers, deadline: float, spent: Callable[[], int], start: Stage
+) -> Iterator[tuple[NDArray[np.float64], int, int]]:
+    """After each round: the sums of every stream, how many draws a stream they are over, and in how many blocks.
 
-    ``spent()`` draws have gone elsewhere. A round that would pass the deadline, at the pace so far, is cut short, the
-    same for all streams; of the first there is no pace to tell.
+    The first is that of ``start``, if it has one. ``spent()`` draws have gone elsewhere. A round that would pass the
+    deadline, at the pace so far, is cut short, the same for all streams; of the first there is no pace to tell.
     """
-    totals = np.zeros((options.streams, job.layout.sums))
-    done = number = shown = 0
-    started = perf_counter()
-    for target in stopping.rounds(lambda: options.budget(spent(), job.sampling)):
+    totals, done, number = start.totals, start.draws, start.blocks
+    if done:
+        yield totals, done, number
+    shown, started = done, perf_counter()
+    for target in stopping.rounds(lambda: options.budget(spent(), job.sampling), done):
         for wanted in _groups(stopping.blocks(target - done, job.layout.block)):
             sizes = wanted
-            if done and deadline < math.inf:
+            if done > start.draws and deadline < math.inf:
                 now = perf_counter()
-                affordable = int(done * max(0.0, deadline - now) / (now - started))
+                affordable = int((done - start.draws) * max(0.0, deadline - now) / (now - started))
                 sizes = stopping.blocks(min(affordable - affordable % DRAWN_TOGETHER, sum(wanted)), job.layout.block)
             firsts = np.cumsum([done, *sizes]).tolist()
             blocks = [Block(0, number + k, size, firsts[k]) for k, size in enumerate(sizes)]
@@ -289,10 +315,10 @@ def _rounds(
             done, number = firsts[-1], number + len(sizes)
             if sizes != wanted or perf_counter() > deadline:
                 if done > shown:
-                    yield totals, done
+                    yield totals, done, number
                 return
         shown = done
-        yield totals, done
+        yield totals, done, number
 
 
 def _groups(sizes: list[int]) -> Iterator[list[int]]:

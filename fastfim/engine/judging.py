@@ -41,8 +41,6 @@ class Look:
     ----------
     sums, draws
         What the round came to, and the draws of all streams.
-    own
-        What each round's own draws say of the diagonal, arrays (K, p), if single draws have been looked at.
     matrices, standard_error, scale
         One estimate a stream (K, p, p), the error of their mean and the scale of the entries (p, p).
     relative_error, variance_reduction
@@ -62,7 +60,6 @@ class Look:
     """
 
     sums: Sums
-    own: tuple[Array, ...]
     draws: int
     matrices: Array
     standard_error: Array
@@ -153,11 +150,19 @@ def stand(sums: Sums, options: Options, plan: Plan) -> Standing:
 
 
 def judge(
-    sums: Sums, options: Options, plan: Plan, before: Look | None, fresh: Fresh | None, share: Sums | None = None
+    sums: Sums,
+    options: Options,
+    plan: Plan,
+    *,
+    own: tuple[Array, ...] = (),
+    history: tuple[tuple[int, float], ...] = (),
+    fresh: Fresh | None = None,
+    share: Sums | None = None,
 ) -> Look:
-    """Look at a run after a round, with the look after the round ``before``.
+    """Look at a run after a round.
 
-    ``fresh`` is None where the budget has no room for it; ``share`` has the Hessians of some of a run's draws.
+    ``own`` is what `own_means` gave for each round so far, and ``history`` that of the looks before; ``fresh`` is None
+    where the budget has no room for it; ``share`` has the Hessians of some of a run's draws.
     """
     standing = stand(sums, options, plan)
     findings, confirmed = _test(sums, plan.estimator, fresh)
@@ -167,12 +172,9 @@ def judge(
     draws = sums.draws * options.streams
     settled = all(finding.verdict == "pass" for finding in findings.values())
     settled = settled and sums.draws >= (_needed(plan) or 0.0)
-    own, tail = () if before is None else before.own, None
-    if plan.tails is not None and plan.control is None:
-        own += (_own(sums, plan, before),)
-        tail = tails.judge(plan.tails, own, sums.draws)
+    tail = tails.judge(plan.tails, own, sums.draws) if plan.tails is not None and own else None
     settled = settled and (tail is None or tail.state == "sound")
-    history = (() if before is None else before.history) + ((draws, float(standing.relative_error)),)
+    history += ((draws, float(standing.relative_error)),)
     projected = float(standing.projected_draws(draws, options, plan.job.sampling, history))
     converged = bool(standing.within) and settled and plan.sound
     lost = bool(given_up(options, draws, projected, settled))
@@ -180,7 +182,6 @@ def judge(
     unsound = bool(confirmed) or not plan.sound or (tail is not None and tail.state == "infinite")
     return Look(
         sums=sums,
-        own=own,
         draws=draws,
         matrices=standing.matrices,
         standard_error=standing.standard_error,
@@ -198,12 +199,16 @@ def judge(
     )
 
 
-def _own(sums: Sums, plan: Plan, before: Look | None) -> Array:
-    """Stream means of what this round's own draws say of the diagonal, by the estimator (K, p)."""
-    new = sums if before is None else sums - before.sums
+def own_means(sums: Sums, plan: Plan, before: Sums | None) -> tuple[Array, ...]:
+    """Stream means of what a round's own draws say of the diagonal, by the estimator: one array (K, p).
+
+    None where there are no single draws to judge them by, or control variates.
+    """
+    if plan.tails is None or plan.control is not None:
+        return ()
+    new = sums if before is None else sums - before
     name = "score" if plan.estimator == "covariance" else plan.estimator
-    means: Array = np.diagonal(estimators.replicates(new, name, plan.control), axis1=1, axis2=2)
-    return means
+    return (np.diagonal(estimators.replicates(new, name, plan.control), axis1=1, axis2=2),)
 
 
 def _aim(options: Options, matrices: Array, error: Array, scale: Array) -> tuple[Array, Array]:

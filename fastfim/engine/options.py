@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import math
 import numbers
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,6 +49,7 @@ class Options:
     workers: Any
     progress: bool | Callable[..., Any]
     target: Target
+    checkpoint: Path | None = None
 
     def budget(self, spent: int, sampling: str) -> int | None:
         """Draws a stream at most, with ``spent`` draws gone: a fixed budget is rounded up, a limit down.
@@ -78,6 +81,7 @@ class Options:
         workers: Any = None,
         progress: Any = False,
         target: Any = "fim",
+        checkpoint: Any = None,
     ) -> Options:
         """Check every option.
 
@@ -130,6 +134,7 @@ class Options:
             workers=workers,
             progress=progress,
             target=target if callable(target) else _choice("target", target, NAMED),
+            checkpoint=None if checkpoint is None else place(checkpoint),
         )
 
 
@@ -155,6 +160,24 @@ def entropy(rng: Any) -> int:
     if isinstance(rng, np.random.Generator):
         return int.from_bytes(rng.bytes(16), "little")
     raise OptionError(f"rng must be an int, a numpy SeedSequence or Generator, or None; got {rng!r}")
+
+
+def place(checkpoint: Any) -> Path:
+    """A path that a file can be written to.
+
+    Raises
+    ------
+    OptionError
+        If it is no path, or there is no such folder.
+    """
+    try:
+        path = Path(checkpoint)
+    except TypeError:
+        raise OptionError(f"checkpoint must be a path; got {checkpoint!r}") from None
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        what = "it is a folder" if path.is_dir() else f"there is no folder {path.absolute().parent}"
+        raise OptionError(f"checkpoint must be the path of a file; got {os.fspath(path)!r}: {what}")
+    return path
 
 
 def probability(name: str, value: Any, example: float) -> float:

@@ -35,7 +35,17 @@ DRAWS_AT_MOST, PROJECTION_FROM = 10**11, 2**20
 #: Rounds that show how fast errors fall, and the fastest rate that is believed (that of nets for smooth integrands).
 RATE_ROUNDS, FASTEST_RATE = 4, 1.5
 
-__all__ = ["blocks", "critical_value", "least_rtol", "met", "projected_draws", "rate", "relative_error", "rounds"]
+__all__ = [
+    "blocks",
+    "critical_value",
+    "least_rtol",
+    "looks",
+    "met",
+    "projected_draws",
+    "rate",
+    "relative_error",
+    "rounds",
+]
 
 
 @lru_cache
@@ -63,13 +73,14 @@ def met(half_width: Array, scale: Array, rtol: float, atol: float, axis: Axis = 
     return np.all(half_width <= atol + rtol * scale, axis=axis)
 
 
-def rounds(budget: int | Callable[[], int | None] | None) -> Iterator[int]:
-    """Draws a stream after each round: doubling, the last cut off at ``budget``.
+def rounds(budget: int | Callable[[], int | None] | None, done: int = 0) -> Iterator[int]:
+    """Draws a stream after each round: doubling, the last cut off at ``budget``; those beyond what is ``done`` already.
 
     A function is asked before each round, for a budget that other draws use up, too.
     """
-    done = 0
     for k in count():
+        if FIRST_ROUND << k <= done:
+            continue
         most = budget() if callable(budget) else budget
         if most is not None and most <= done:
             return
@@ -78,6 +89,11 @@ def rounds(budget: int | Callable[[], int | None] | None) -> Iterator[int]:
             yield most
             return
         yield done
+
+
+def looks(streams: int, errors: Sequence[float]) -> tuple[tuple[int, float], ...]:
+    """Draws of all streams, and the relative error, after each round of the doubling schedule."""
+    return tuple(((FIRST_ROUND << k) * streams, error) for k, error in enumerate(errors))
 
 
 def blocks(draws: int, longest: int) -> list[int]:

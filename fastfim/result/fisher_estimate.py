@@ -413,6 +413,45 @@ class FisherEstimate:
             checks={**checks, **of_matrix(replicates, roots, changed.parameters)},
         )
 
+    # Pictures
+
+    def plot(self) -> Any:
+        """The matrix and the correlation of an efficient estimator, as a matplotlib Figure.
+
+        Raises
+        ------
+        OptionError
+            There are several points, or matplotlib is missing.
+        """
+        return self._picture("matrix")
+
+    def plot_convergence(self) -> Any:
+        """The relative error after each round, as a matplotlib Figure.
+
+        Raises
+        ------
+        OptionError
+            There are several points, or no history, or matplotlib is missing.
+        """
+        return self._picture("convergence")
+
+    def plot_spectrum(self) -> Any:
+        """Eigenvalues with their intervals, and eigenvectors, as a matplotlib Figure.
+
+        Raises
+        ------
+        OptionError
+            There are several points, or matplotlib is missing.
+        """
+        return self._picture("spectrum")
+
+    def _picture(self, what: str) -> Any:
+        from .. import plotting  # few want pictures
+
+        if self.points:
+            raise OptionError(f"a picture is of one point; there are {len(self.points)}: result[0].plot(), say")
+        return getattr(plotting, what)(self)
+
     # Files
 
     def save(self, path: files.PathLike) -> None:
