@@ -25,7 +25,7 @@ WRITTEN, LABELLED = 6, 40
 #: Characters that a cell has room for; names beyond the second number stand upright.
 LONGEST, LONG_NAME = 14, 8
 #: Inches of a cell of a matrix, and of the smallest and largest picture of one.
-CELL, SMALLEST, LARGEST = 1.0, 3.5, 9.0
+CELL, SMALLEST, LARGEST = 1.0, 4.0, 9.0
 #: Beyond this shade text on a cell is white.
 DARK = 0.6
 COLOURS, LINE, GUIDE = "RdBu_r", "#20507a", "0.5"
@@ -40,9 +40,9 @@ def matrix(estimate: FisherEstimate) -> Any:
     figure = _figure(2.0 * side, side)
     left, right = figure.subplots(1, 2)
     _squares(left, estimate.fim / np.outer(units, units), estimate, estimate.parameters)
-    left.set_title(r"information, shaded by $F_{ij} / \sqrt{F_{ii} F_{jj}}$")
+    left.set_title(r"information, shaded by $F_{ij} / \sqrt{F_{ii} F_{jj}}$", fontsize="medium")
     image = _squares(right, correlation.value, correlation, estimate.parameters)
-    right.set_title("correlation of an efficient estimator")
+    right.set_title("correlation of an efficient estimator", fontsize="medium")
     figure.colorbar(image, ax=[left, right], shrink=0.8)
     return figure
 
