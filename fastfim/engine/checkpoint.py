@@ -114,23 +114,25 @@ class Checkpoint:
         """The options under which the run was planned."""
         return replace(options, **self.planned)
 
-    def stage(self, budget: int | None) -> Stage | None:
-        """What to go on from, with so many draws a stream at most.
+    def start(self, job: Job, options: Options, spent: int) -> Stage:
+        """What to go on from, where the pilot has taken so many draws: before the first round, or after a later one.
 
         Raises
         ------
         CheckpointError
-            It holds more draws already.
+            It holds more draws than the budget allows.
         """
+        budget = options.budget(spent, job.sampling)
         going = [stage for stage in self.stages if stage.regular or stage.draws == budget]
         if not going:
-            return None
-        if budget is not None and going[-1].draws > budget:
+            return Stage.nothing(job, options, spent)
+        last = going[-1]
+        if budget is not None and last.draws > budget:
             raise CheckpointError(
-                f"{self.path} holds {going[-1].draws:,} draws of each stream already, and the budget asked for allows "
+                f"{self.path} holds {last.draws:,} draws of each stream already, and the budget asked for allows "
                 f"{budget:,}: allow more, or name another file"
             )
-        return replace(going[-1], totals=going[-1].totals.copy())
+        return replace(last, totals=last.totals.copy())
 
     def keep(self, stage: Stage, budget: int | None) -> None:
         """Keep a round, unless it was cut short by the clock."""

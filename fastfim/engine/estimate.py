@@ -194,9 +194,7 @@ def _run(model: BoundLikelihood, theta: NDArray[np.float64], options: Options) -
         plan = plan_for(job, kept.options(options), resources)
         _require_room(options, plan)
         compile_for(model, plan.job.order, plan.job.sampling)  # once, before threads that would each do it
-        start = kept.stage(options.budget(plan.spent, plan.job.sampling)) or Stage.nothing(
-            plan.job, options, plan.spent
-        )
+        start = kept.start(plan.job, options, plan.spent)
         plan, history, own, sums = replace(plan, spent=start.spent), list(start.history), start.own, None
         share, started = _Share(plan, options, ordered_map, deadline), started - start.seconds
         for totals, draws, blocks in _rounds(plan.job, options, ordered_map, deadline, lambda: plan.spent, start):
