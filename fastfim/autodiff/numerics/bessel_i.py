@@ -8,8 +8,9 @@ Three ways, for exp(-x) I_v(x) =: f and the five partial derivatives up to order
   Hankel's expansion for large x when v = 0.  Its terms are polynomials in w, so the chain rule gives the derivatives.
 - v < 0: I_v = I_-v + (2/pi) sin(-pi v) K_-v (DLMF 10.27.2).
 
-As v tends to 0 the derivative in v tends to -exp(-x) K_0(x), which is exponentially small beside f: its absolute error
-stays that of f.
+As v tends to 0 the derivative in v tends to -exp(-x) K_0(x), which is exponentially small beside f.  There f is split:
+its odd part in v is -exp(-x) sin(pi v) K_v / pi (DLMF 10.27.2), its even part E has E'(v) = int_-v^v f_vv / 2, of a
+smooth function that does not change its sign, by Gauss' rule.
 
     ive_derivatives(0.5, 2.0)[0]  # sqrt(1 / (4 pi)) (1 - exp(-4)) = 0.27692804...
 """
@@ -44,6 +45,10 @@ def debye_polynomials(count: int) -> NDArray[np.float64]:
 
 
 DEBYE = debye_polynomials(17)
+
+#: Orders below are near 0: from there on the even part is large enough.  Arguments below have no small derivatives.
+NEAR_ZERO, SMALL = 0.25, 1.0
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(6)
 
 
 @compilable
@@ -81,7 +86,42 @@ def _at_zero(v: float, x: float) -> tuple[float, float, float, float, float, flo
 
 @compilable
 def _positive_order(v: float, x: float) -> tuple[float, float, float, float, float, float]:
-    return _expansion(v, x) if math.hypot(v, x) >= LARGE_RADIUS else _series(v, x)
+    large = math.hypot(v, x) >= LARGE_RADIUS
+    f, fv, fx, fvv, fvx, fxx = _expansion(v, x) if large else _series(v, x)
+    if v < NEAR_ZERO and x > SMALL:
+        if not large:  # the expansion has the even part alone
+            fv, fvx = _even_part(v, x)
+        k, kv, kx, _, kvx, _ = kve_derivatives(v, x)
+        s, c = math.sin(math.pi * v) / math.pi * math.exp(-2.0 * x), math.cos(math.pi * v) * math.exp(-2.0 * x)
+        fv, fvx = fv - s * kv - c * k, fvx - s * (kvx - 2.0 * kv) - c * (kx - 2.0 * k)
+    return f, fv, fx, fvv, fvx, fxx
+
+
+@compilable
+def _even_part(v: float, x: float) -> tuple[float, float]:
+    """The derivatives v and vx of exp(-x) (I_v + I_-v) / 2."""
+    fv, fvx = 0.0, 0.0
+    for i in range(len(NODES)):
+        fvv, fvvx = _curvature(v * NODES[i], x)
+        fv, fvx = fv + WEIGHTS[i] * fvv, fvx + WEIGHTS[i] * fvvx
+    return 0.5 * v * fv, 0.5 * v * fvx
+
+
+@compilable
+def _curvature(v: float, x: float) -> tuple[float, float]:
+    """Second derivative in v > -1, and its derivative in x, by the ascending series."""
+    q, r = 0.25 * x * x, 1.0 / x
+    l, p = math.log(0.5 * x) - digamma(v + 1.0), trigamma(v + 1.0)
+    f, fvv, fvvx, term, k = 0.0, 0.0, 0.0, 1.0, 0.0
+    while term > 1e-20 * f or k * (k + v) < q:
+        bend = l * l - p
+        f, fvv = f + term, fvv + term * bend
+        fvvx += term * (bend * ((2.0 * k + v) * r - 1.0) + 2.0 * l * r)
+        k += 1.0
+        i = 1.0 / (k + v)
+        term, l, p = term * q / k * i, l - i, p - i * i
+    s = math.pow(0.5 * x, v) / math.gamma(v + 1.0) * math.exp(-x)
+    return s * fvv, s * fvvx
 
 
 @compilable
