@@ -12,9 +12,7 @@ arithmetic has to wait for the other factor, which may be infinite.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -108,21 +106,6 @@ def apart_summing(function: Any) -> Any:
     return apart(function, SUMMING)
 
 
-@contextmanager
-def without_collector() -> Iterator[None]:
-    """Put off Python's garbage collector, which looks through all that a compiler has made for what it still needs.
-
-    It takes 6 % of a compilation.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 def prefetch(builder: Any, address: Any, write: bool = False) -> None:
     """Write an instruction that calls a line from memory before it is needed."""
     byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
@@ -131,7 +114,6 @@ def prefetch(builder: Any, address: Any, write: bool = False) -> None:
     builder.call(function, [builder.inttoptr(address, byte), *(number(n) for n in (int(write), 3, 1))])
 
 
-@without_collector()
 def native(signature: Any, function: Any, flags: frozenset[str] = STRICT) -> store.Compiled:
     """Compile ``function`` for one signature, as an entry by address: without a wrapper for the interpreter."""
     options = {**ARITHMETIC, "fastmath": set(flags), **NO_WRAPPERS, "pipeline_class": EntryCompiler}
@@ -288,7 +270,6 @@ def direct(signature: Any, function: Any, suffix: str) -> Direct:
     return Direct(name, signature.return_type, _linker(name, lambda: _direct(signature, function)))
 
 
-@without_collector()
 @global_compiler_lock  # type: ignore[untyped-decorator]
 def _direct(signature: Any, function: Any) -> store.Compiled:
     dispatcher, context = njit(**INNER)(function), cpu_target.target_context

@@ -1,5 +1,9 @@
 """How often a user's functions are compiled: once for each type of their numbers, and never again."""
 
+import json
+import os
+import subprocess
+import sys
 from collections import Counter
 
 import numba.core.event
@@ -108,3 +112,55 @@ def test_no_messages_are_compiled(p, order, monkeypatch):
     assert listener.modules["fastfim.kernels.assembly"] > 0
     assert listener.modules["numba.cpython.unicode"] == 0
     kernels.forget()
+
+
+#: What a process prints that finds nothing on disk: the functions that it compiles, and what it keeps.
+FIRST = """
+import json
+import numba.core.event
+from fastfim import estimate, store
+
+class Compilations(numba.core.event.Listener):
+    names = []
+
+    def on_start(self, event):
+        function = event.data["dispatcher"].py_func
+        self.names.append(f"{function.__module__}.{function.__qualname__}")
+
+    def on_end(self, event):
+        pass
+
+fetch, kept = store.fetch, set()
+
+def fetching(depends_on, make):
+    kept.add(depends_on[1] if depends_on[0] == store.EXTERNAL else "the likelihood")
+    return fetch(depends_on, make)
+
+store.fetch = fetching
+with numba.core.event.install_listener("numba:compile", Compilations()):
+    estimate("norm", (0.0, 1.0), rng=0)
+print(json.dumps([Compilations.names, sorted(kept)]))
+"""
+
+#: All that the block of a normal likelihood with quasi-random draws calls.
+SHARED = [
+    "fastfim.kernels.placing.fill_up",
+    "fastfim.kernels.summing.sum_weighted_chunk",
+    "fastfim.streams.lanes.refill_normals",
+    "fastfim.streams.points.make_normal_column",
+    "fastfim.streams.points.refill_column",
+    "fastfim.streams.stream._begin_points",
+]
+
+
+def test_a_first_process_compiles_what_it_needs_once(tmp_path):
+    places = {"FASTFIM_CACHE_DIR": str(tmp_path / "ours"), "NUMBA_CACHE_DIR": str(tmp_path / "numba")}
+    command = [sys.executable, "-c", FIRST]
+    said = subprocess.run(command, env=os.environ | places, capture_output=True, text=True, check=True).stdout
+    names, kept = json.loads(said)
+    assert kept == [*SHARED, "the likelihood"]
+    assert {name for name, count in Counter(names).items() if count > 1} == set()
+    assert set(SHARED) < set(names)
+    assert len(names) < 70  # 40 ms each
+    assert not (tmp_path / "numba").exists(), "kept twice, here and by Numba"
+    assert len(list((tmp_path / "ours").glob("*.code"))) == len(kept)

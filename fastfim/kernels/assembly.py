@@ -19,7 +19,6 @@ from .placing import fill_up
 from .summing import sum_pass
 
 
-@_jit.without_collector()
 def native(build: Callable[[], Any], logpdf: Any, of: str = "theta", others: Iterable[Any] = ()) -> Compiled:
     """Compile the block that ``build`` makes around ``logpdf`` (and others), differentiated with respect to ``of``.
 

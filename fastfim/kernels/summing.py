@@ -130,7 +130,7 @@ def _row_sum(row, m):  # type: ignore[no-untyped-def]
 def _nonfinite_draws(work, size, m):  # type: ignore[no-untyped-def]
     """How many numbers of the first m draws: of whole tiles, and of what the last one holds."""
     whole = m // TILE * TILE * size
-    count = _count_nonfinite(work, 0, whole)
+    count = _count_nonfinite(work, _jit.number(0), whole)
     for place in range(whole, whole + size * TILE if m % TILE else whole, TILE):
         count += _count_nonfinite(work, place, m % TILE)
     return count

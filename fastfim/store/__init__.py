@@ -17,7 +17,9 @@ somebody else, a release of Numba whose insides have moved.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from . import files, linking
@@ -48,7 +50,8 @@ def fetch(depends_on: tuple[Any, ...], make: Callable[[], Compiled]) -> Code:
     """
     key = _key(depends_on)
     if key is None:
-        return make().code()
+        with _without_collector():
+            return make().code()
     code = _linked.get(key) or _from_disk(key) or _made(key, make)
     if len(_linked) >= _REMEMBERED:
         _linked.pop(next(iter(_linked)))
@@ -69,6 +72,22 @@ def _from_disk(key: str) -> Code | None:
     return None if content is None else linking.link(key, content, _address)
 
 
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Put off Python's garbage collector, which looks through all that Numba and a compiler have made for what is left.
+
+    It takes 6 % of a compilation, and 50 milliseconds while Numba is imported.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@_without_collector()
 def _made(key: str, make: Callable[[], Compiled]) -> Code:
     """Compile; where another process is at it, wait for what it puts there."""
     from numba.core.compiler_lock import global_compiler_lock

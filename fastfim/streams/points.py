@@ -131,7 +131,7 @@ def scrambled(x: Any, seeds: Any) -> Any:
     """Scramble 32 digits in reverse: each is flipped by a function of those before it."""
     flips = _five_flips(x, seeds[0])
     flips |= _five_flips(np.uint32(x >> _U5), _hashed(np.uint32(x & _FIRST_5), seeds[1], seeds[2])) << _U5
-    rest = x ^ (_hashed(np.uint32(x & _FIRST_10), seeds[3], seeds[4]) & ~_FIRST_10)
+    rest = np.uint32(x ^ (_hashed(np.uint32(x & _FIRST_10), seeds[3], seeds[4]) & ~_FIRST_10))
     rest = _round(rest, _C1, seeds[5], seeds[6])
     rest = _round(rest, _C2, seeds[7], seeds[8])
     return np.uint32((x & _FIRST_10) ^ flips ^ (rest & ~_FIRST_10))

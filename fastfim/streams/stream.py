@@ -42,7 +42,6 @@ from numba.core.datamodel import models
 from numba.extending import overload, overload_method, register_model
 
 from .. import _jit
-from .._arrays import carray
 from .directions import DIMENSIONS
 from .lanes import refill_exponentials, refill_normals, refill_uniforms
 from .points import make_normal_column, refill_column
@@ -154,10 +153,10 @@ def _copy_seed(typingctx: Any, state: Any, seed: Any) -> Any:
 @external(types.void(_POINTER, _POINTER))
 def _begin_points(state: Any, seed: Any) -> None:
     _copy_seed(state, seed)
-    words = carray(state, (TABLES_AT + SLOTS * SLOT_WORDS,))
     for slot in range(TABLES_AT, TABLES_AT + SLOTS * SLOT_WORDS, SLOT_WORDS):
-        if words[slot] != 0.0:  # as it is where a slot has been looked at
-            words[slot : slot + SLOT_WORDS] = 0.0
+        if state[slot] != 0.0:  # as it is where a slot has been looked at
+            for word in range(slot, slot + SLOT_WORDS):
+                state[word] = 0.0
 
 
 @intrinsic
