@@ -11,6 +11,7 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.imputils import impl_ret_borrowed
 from numba.np.arrayobj import make_array, populate_array
 
 from ._jit import intrinsic
@@ -75,6 +76,31 @@ def kind_of(kind: tuple[str, int]) -> Any:
 def read_only(typingctx: Any, array: Any) -> Any:
     """The same array (of memory that nobody owns), not to be written."""
     return array.copy(readonly=True)(array), lambda context, builder, sig, args: args[0]
+
+
+def shared_kind(kind: Any) -> Any:
+    """Numba type of what all draws share, of arrays that are not to be written."""
+    if isinstance(kind, types.BaseTuple):
+        return types.BaseTuple.from_types(tuple(map(shared_kind, kind)), getattr(kind, "instance_class", None))
+    return kind.copy(readonly=True) if isinstance(kind, types.Array) else kind
+
+
+@intrinsic
+def shared(typingctx: Any, value: Any) -> Any:
+    """The same value, of the type `shared_kind` says."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return impl_ret_borrowed(context, builder, sig.return_type, _retyped(context, builder, value, args[0]))
+
+    return shared_kind(value)(value), codegen
+
+
+def _retyped(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    if not isinstance(kind, types.BaseTuple):
+        return value
+    # tuples of equal and of different types lie in memory in different ways
+    members = zip(kind, cgutils.unpack_tuple(builder, value), strict=True)
+    return context.make_tuple(builder, shared_kind(kind), [_retyped(context, builder, *member) for member in members])
 
 
 def unpacker(constants: tuple[tuple[str, int], ...], start: int) -> Any:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.prepared import MODELS
-from fastfim import Likelihood
+from fastfim import Likelihood, LikelihoodError
 from fastfim.kernels import tiling
 from fastfim.kernels.block import Block, Job, derivatives_at, recipe_of, run_block
 
@@ -77,3 +77,66 @@ def test_numbers_that_all_draws_share(prepare, logpdf, tiled, order, wrt):
     found, expected = (derivatives_at(model, np.array([1.5, 0.4, 0.3]), draws, order) for model in models)
     for name in ("logpdf", "scores", "hessians")[: 1 + order]:
         np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-10, atol=1e-10)
+
+
+# ---------------------------------------------------------------- what all draws share is not to be changed
+
+
+def same(v):
+    return v
+
+
+def stores(x, theta, z):
+    if x[0] > 1.0:
+        z[1] = z[1] * x[1]
+    return np.sum(z)
+
+
+def adds(x, theta, z):
+    w = same(z)
+    w += theta
+    return np.sum(w * x)
+
+
+def multiplies_a_part(x, theta, z):
+    part = z[1:]
+    part *= x[0]
+    return np.sum(z)
+
+
+def adds_to_the_draw(x, theta, z):
+    x += z
+    return np.sum(x)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("logpdf", [stores, adds, multiplies_a_part, adds_to_the_draw])
+def test_no_density_changes_what_comes_next(logpdf, order):
+    """Else the second draw would meet what the first has left."""
+    likelihood = Likelihood(
+        lambda rng, theta, x, z: None, logpdf, parameters=("a", "b", "c"), size=3, prepare=lambda theta: np.exp(theta)
+    )
+    draws = np.array([[1.7, 1.3, 2.1]] * 20)
+    with pytest.raises(LikelihoodError, match="not to be changed"):
+        derivatives_at(likelihood.bind(()), np.array([0.5, 0.6, 0.7]), draws, order)
+
+
+def test_a_copy_may_be_changed():
+    def density(x, theta, z):
+        vector, (again, number) = z
+        w = vector.copy()
+        w[0] *= x[0]
+        w -= theta
+        return np.sum(w * again) * number
+
+    def prepare(theta):
+        z = np.exp(theta)
+        return z, (z, theta[0])
+
+    likelihood = Likelihood(lambda rng, theta, x, z: None, density, parameters=("a", "b", "c"), size=3, prepare=prepare)
+    theta, draws = np.array([0.5, 0.6, 0.7]), np.array([[1.7, 1.3, 2.1]] * 20)
+    found = derivatives_at(likelihood.bind(()), theta, draws, 2)
+    z = np.exp(theta)
+    expected = theta[0] * np.sum((z * [1.7, 1.0, 1.0] - theta) * z)
+    np.testing.assert_allclose(found.logpdf, expected, rtol=1e-14)
+    np.testing.assert_allclose(found.scores[:, 1], theta[0] * (2 * z[1] ** 2 - z[1] * (1 + theta[1])), rtol=1e-13)

@@ -225,6 +225,7 @@ class InPlace(ArrayFunction):
             return None
         a, b = args
         fits = isinstance(a, types.Array) and isinstance(a.dtype, Active) and None not in map(dimensions, args)
+        fits = fits and a.mutable
         made = self.formula.dtype((a, b)) if fits and (dimensions(b) or 0) <= a.ndim else None
         fits = made is not None and joint((made, a.dtype)) == a.dtype
         return a(a, scalar_operand(b)) if fits else None

@@ -30,8 +30,8 @@ STORED = (
     "np.zeros(n) or np.empty(n) and no dtype (arrays from outside, and arrays of integers, hold plain numbers)."
 )
 READ_ONLY = (
-    "theta, args and the draw are not to be changed by a function (they are read-only); work on a copy, "
-    "y = x.copy(), and write to that."
+    "theta, args, the draw and what prepare makes are not to be changed by a function (they are read-only); "
+    "work on a copy, y = x.copy(), and write to that."
 )
 WHOLE = "depends on theta; it is an integer, and has no derivative. Take it from the draw or from args."
 #: Where an index stands among the arguments, and what takes counts alone.

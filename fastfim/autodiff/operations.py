@@ -27,7 +27,7 @@ from numba.extending import intrinsic, lower_builtin, register_model, typeof_imp
 from fastfim.autodiff import rules
 from fastfim.autodiff.dual import Dual
 from fastfim.autodiff.emit import DOUBLE, Emitter, Value
-from fastfim.autodiff.errors import STORED, Refused
+from fastfim.autodiff.errors import READ_ONLY, STORED, Refused
 from fastfim.autodiff.expressions import Expression
 from fastfim.autodiff.masks import Mask
 from fastfim.autodiff.number import REAL, Active, Parts, joint
@@ -185,8 +185,10 @@ def _resolve_vector(context: Any, operation: Operation, args: tuple[Any, ...], k
         what = (
             "cannot be differentiated for these arguments; leave out dtype and out, or write a loop over the elements"
         )
-        stored = isinstance(args[0], types.Array) and not is_vector(args[0]) and _title(operation).endswith("='")
-        raise Refused(STORED if stored else f"{_title(operation)} {what}.", operation.loc) from error
+        sentence = f"{_title(operation)} {what}."
+        if isinstance(args[0], types.Array) and _title(operation).endswith("='"):
+            sentence = READ_ONLY if not args[0].mutable else sentence if is_vector(args[0]) else STORED
+        raise Refused(sentence, operation.loc) from error
 
 
 def _resolve_plain(context: Any, operation: Operation, args: tuple[Any, ...], kws: dict[str, Any]) -> tuple[Any, Any]:

@@ -32,7 +32,10 @@ from ..likelihood import BoundLikelihood, Likelihood
 #: Lines of Python that a trial may take: some ten milliseconds.
 LINES = 20_000
 
-READ_ONLY = "theta, args and the draw are not to be changed by a function; work on a copy, y = x.copy(), instead"
+READ_ONLY = (
+    "theta, args, the draw and what prepare makes are not to be changed by a function; "
+    "work on a copy, y = x.copy(), instead"
+)
 #: Packages whose functions are not the user's.
 _LIBRARIES = frozenset(sys.stdlib_module_names - {"__main__"}) | {"numpy", "scipy", "numba"}
 #: Shapes with which a likelihood has been tried.
@@ -107,7 +110,7 @@ def _one_draw(model: BoundLikelihood, theta: NDArray[np.float64]) -> None:
     plain = {role: _plain(getattr(likelihood, role)) for role in ("sample", "logpdf", "prepare")}
     args = tuple(_read_only(value) for value in model.args)
     if plain["prepare"] is not None:
-        args += (plain["prepare"](theta, *args),)
+        args += (_read_only(plain["prepare"](theta, *args)),)
     rng = _CheckedGenerator(np.random.default_rng(0))
     if likelihood.scalar:
         x: Any = float(plain["sample"](rng, theta, *args))
@@ -123,6 +126,9 @@ def _one_draw(model: BoundLikelihood, theta: NDArray[np.float64]) -> None:
 
 
 def _read_only(value: Any) -> Any:
+    if isinstance(value, tuple):
+        members = tuple(map(_read_only, value))
+        return type(value)(*members) if hasattr(value, "_fields") else members
     if not isinstance(value, np.ndarray):
         return value
     view = value.view()

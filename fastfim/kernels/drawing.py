@@ -206,7 +206,7 @@ def _kinds(recipe: Recipe) -> Sequence[Any]:
     kinds = tuple(map(_abi.kind_of, recipe.kinds))
     if recipe.prepare is None:
         return kinds
-    return (*kinds, _jit.returned(autodiff.plain(recipe.prepare), (tiles.PLAIN, *kinds)))
+    return (*kinds, _abi.shared_kind(_jit.returned(autodiff.plain(recipe.prepare), (tiles.PLAIN, *kinds))))
 
 
 def _completed(recipe: Recipe) -> Any:

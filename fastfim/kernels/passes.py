@@ -58,8 +58,8 @@ def prepared(recipe: Recipe, compiler: Callable[..., Any]) -> Any:
     """The constants, and what ``prepare`` makes of theta after them."""
     if recipe.prepare is None:
         return _jit.second
-    prepare = compiler(recipe.prepare)
-    return _jit.inner(lambda theta, constants: constants + (prepare(theta, *constants),))  # noqa: RUF005
+    prepare, shared = compiler(recipe.prepare), _abi.shared
+    return _jit.inner(lambda theta, constants: constants + (shared(prepare(theta, *constants)),))  # noqa: RUF005
 
 
 def draw_pass(recipe: Recipe) -> Any:

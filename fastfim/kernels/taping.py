@@ -30,7 +30,7 @@ def tape_form(recipe: Recipe, order: int) -> tiles.TileForm | None:
     theta, kinds = Theta(Taped(1, TILE, order=order), recipe.parameters), [_abi.kind_of(kind) for kind in recipe.kinds]
     if recipe.prepare is not None:
         try:
-            kinds.append(_jit.returned(autodiff.active(recipe.prepare), (theta, *kinds)))
+            kinds.append(_abi.shared_kind(_jit.returned(autodiff.active(recipe.prepare), (theta, *kinds))))
         except Exception:  # the same function of one draw will say what is wrong
             return None
     return tiles.tile_form(recipe.logpdf, theta, scalar=recipe.scalar, kinds=kinds)

@@ -35,7 +35,7 @@ def _prepared_kind(recipe: Recipe, order: int, kinds: list[Any]) -> Any:
     except Exception:  # the same function will say what is wrong
         return None
     members = made if isinstance(made, types.BaseTuple) else (made,)
-    return None if any(isinstance(kind, Theta) for kind in members) else made
+    return None if any(isinstance(kind, Theta) for kind in members) else _abi.shared_kind(made)
 
 
 def beginner(recipe: Recipe, order: int, with_prepared: Any) -> Any:
