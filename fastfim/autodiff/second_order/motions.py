@@ -170,19 +170,6 @@ def _mover(draws: int) -> Any:
                 x = motions.t[(found >> 1) + i]
                 motions.t[into + i] += w * x if x != 0.0 else 0.0
 
-    return motion, moves, move
-
-
-@functools.cache
-def motion_sweeper(draws: int) -> Any:
-    """External ``f(notes, rows, where, ends, memory, p, hessian, stride)``: the upper triangle, row by row.
-
-    ``where`` and ``ends`` are those of `motion_placer`, ``memory`` has as many words as that says, and `beside` more.
-    """
-    at, weight, shift = rows_at(draws), weigher(draws), draws.bit_length() - 1
-    read, put, spread = at.read, at.put, at.spread
-    motion, moves, move = _mover(draws)
-
     @_jit.apart
     def move_product(motions: Any, words: Any, behind: Any) -> None:
         address, down, across, first, step, columns, n, _, own = product_before(words, behind)
@@ -199,6 +186,16 @@ def motion_sweeper(draws: int) -> Any:
                     put(motions.t, (into >> 1) + i * draws, total)
                 else:
                     motions.t[(into >> 1) + i] = first_of(total)
+
+    return motion, moves, move, move_product
+
+
+@functools.cache
+def _bender(draws: int) -> Any:
+    """Compiled functions for what operations that are not linear add to the Hessian."""
+    at, weight, shift = rows_at(draws), weigher(draws), draws.bit_length() - 1
+    read, put, spread = at.read, at.put, at.spread
+    motion, moves, _, _ = _mover(draws)
 
     @_jit.apart
     def bend_alike(motions: Any, words: Any, numbers: Any, record: Any, part: Any) -> None:
@@ -255,6 +252,19 @@ def motion_sweeper(draws: int) -> Any:
                         ij += p - i
                 bits >>= 1
 
+    return bend_alike, add_parts, bend_each
+
+
+@functools.cache
+def motion_sweeper(draws: int) -> Any:
+    """External ``f(notes, rows, where, ends, memory, p, hessian, stride)``: the upper triangle, row by row.
+
+    ``where`` and ``ends`` are those of `motion_placer`, ``memory`` has as many words as that says, and `beside` more.
+    """
+    at, shift = rows_at(draws), draws.bit_length() - 1
+    read, put, spread = at.read, at.put, at.spread
+    _, _, move, move_product = _mover(draws)
+    bend_alike, add_parts, bend_each = _bender(draws)
     kinds = (VECTOR, VECTOR, FLOATS, FLOATS, FLOATS, types.intp, FLOATS, types.intp)
 
     @_jit.external(types.void(*kinds), suffix=f"_{draws}")
