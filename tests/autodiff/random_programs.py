@@ -106,7 +106,7 @@ class Writer(Expressions):
         kinds = [self.assign, self.assign, self.assign_vector, self.assign_vector, self.branch, self.loop, self.early]
         kinds += [self.count_up, self.local_array, self.in_place, self.swap, self.matrix, self.matrix, self.pair]
         kinds += [self.new_in_loop, self.walk, self.carried, self.chain]
-        kinds += [self.solve, self.factor, self.determinant, self.rows] * bool(self.matrices)
+        kinds += [self.solve, self.factor, self.determinant, self.rows] * (2 * bool(self.matrices))
         kinds += [self.alias, self.view, self.either, self.handed, self.sometimes] * bool(self.local)
         kinds += [self.index, self.trips] * self.data
         return self.random.choice(kinds)()
@@ -311,7 +311,8 @@ class Writer(Expressions):
 def pieces(seed: int) -> list[list[str]]:
     """The pieces of program ``seed``."""
     writer = Writer(seed)
-    of_theta = [writer.piece() for _ in range(writer.random.choice((0, 0, 1, 2)))]
+    of_theta = [writer.matrix()] if writer.random.random() < 0.3 else []  # few others can be without one
+    of_theta += [writer.piece() for _ in range(writer.random.choice((0, 0, 1, 2)))]
     writer.read_data()
     return of_theta + [writer.piece() for _ in range(writer.random.randint(2, 4))]
 
