@@ -35,7 +35,7 @@ from ..autodiff.active import TopCompiler
 from ..autodiff.callgraph import reachable
 from ..autodiff.masks import everywhere
 from ..autodiff.number import Source
-from ..streams import VARIATES, stream
+from ..streams import VARIATES, cursors, stream
 from ..streams.quantiles.elementary import exponential_quantile
 from ..streams.typed import Rng
 from ..streams.variates.gammas import (
@@ -74,7 +74,7 @@ class TileStream(Source):
 
 
 TILE_STREAMS = {kind: TileStream(kind) for kind in METHODS}
-register_model(TileStream)(stream.StreamModel)
+register_model(TileStream)(cursors.StreamModel)
 
 
 def _seen_as(kind: Any) -> Any:
@@ -93,7 +93,7 @@ def _seen_as(kind: Any) -> Any:
     return convert
 
 
-by_tiles, one_by_one = {kind: _seen_as(tile) for kind, tile in TILE_STREAMS.items()}, _seen_as(stream.Stream("mc"))
+by_tiles, one_by_one = {kind: _seen_as(tile) for kind, tile in TILE_STREAMS.items()}, _seen_as(cursors.Stream("mc"))
 _eight_numbers = _jit.stack_array(tiles.DRAWS, types.float64)
 
 

@@ -34,9 +34,10 @@ True
 True
 
 `states` says what a state holds, `lanes` holds the generator, `points` the quasi-random points, `stretching` what takes
-them into the tails, `stream` the type of ``rng`` and the table of its methods, `variates` the methods, `quantiles` what
-inverts distribution functions, `tables` what makes that fast. A new variate is one function with the decorator
-`stream.variate` in one file of `variates`, and its inverse if it takes more than one number.
+them into the tails, `cursors` the type of ``rng``, `stream` opens one and takes numbers from it, `methods` holds the
+table of its methods and `variates` most of them, `quantiles` what inverts distribution functions, `tables` what makes
+that fast. A new variate is one function with the decorator `methods.variate` in one file of `variates`, and its inverse
+if it takes more than one number.
 
 What compiles is imported when it is first asked for: machine code that was kept needs states alone.
 """
@@ -49,7 +50,12 @@ from typing import Any
 from .directions import DIMENSIONS
 from .states import SEED_WORDS, WORDS, Stretch, aligned_empty, initial_state, new_state, seeds
 
-_COMPILED = ("VARIATES", "Stream", "beginner", "close_stream", "draw_weight", "mover", "next_point", "opener")
+#: What compiles, and the module that it is in.
+_COMPILED = {
+    "VARIATES": "methods",
+    "Stream": "cursors",
+    **dict.fromkeys(("beginner", "close_stream", "draw_weight", "mover", "next_point", "opener"), "stream"),
+}
 
 __all__ = [
     "DIMENSIONS",
@@ -76,4 +82,4 @@ def __getattr__(name: str) -> Any:
     if name != "variates" and name not in _COMPILED:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     variates = import_module(f"{__name__}.variates")  # fills the table of methods, whatever is asked for
-    return variates if name == "variates" else getattr(import_module(f"{__name__}.stream"), name)
+    return variates if name == "variates" else getattr(import_module(f"{__name__}.{_COMPILED[name]}"), name)

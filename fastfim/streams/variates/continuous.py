@@ -17,9 +17,10 @@ from __future__ import annotations
 
 import math
 
+from ..methods import variate
 from ..quantiles.continuous import VONMISES, WALD, refine_vonmises, refine_wald
 from ..quantiles.elementary import exponential_quantile
-from ..stream import take_coordinate, take_quantile, take_tails, variate
+from ..stream import take_coordinate, take_quantile, take_tails
 from ..typed import Rng, inline
 
 

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from ..methods import variate
 from ..quantiles.discrete import (
     BINOMIAL,
     HYPERGEOMETRIC,
@@ -38,7 +39,7 @@ from ..quantiles.discrete import (
     refine_poisson,
     refine_zipf,
 )
-from ..stream import take_coordinate, take_count, variate
+from ..stream import take_coordinate, take_count
 from ..typed import Rng, inline
 from .masses import log_binomial_mass, log_poisson_mass
 

@@ -21,6 +21,8 @@ from typing import Any
 from numba.extending import overload
 
 from ... import _jit
+from ..cursors import Stream
+from ..methods import by_kind, variate
 from ..quantiles.continuous import (
     BETA,
     GAMMA,
@@ -33,7 +35,7 @@ from ..quantiles.continuous import (
     refine_noncentral,
     refine_student,
 )
-from ..stream import Stream, by_kind, take_quantile, variate
+from ..stream import take_quantile
 from ..typed import Rng, inline
 
 #: Where `gamma_squeeze` holds; no shape from 1 on takes a normal beyond 3.9 / c.

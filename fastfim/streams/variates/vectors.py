@@ -18,7 +18,7 @@ from numba import types
 from numba.extending import overload
 
 from ... import _jit
-from ..stream import variate
+from ..methods import variate
 from ..typed import Rng, inline
 from .gammas import log_gamma_variate
 
