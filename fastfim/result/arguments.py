@@ -84,10 +84,7 @@ def precision(prior: Any, parameters: tuple[str, ...]) -> Array:
         It is of another shape, not finite, not symmetric, or not positive semidefinite.
     """
     if isinstance(prior, Mapping):
-        unknown = [name for name in prior if name not in parameters]
-        if unknown:
-            raise OptionError(f"precision names {unknown}; the parameters are {list(parameters)}")
-        prior = [prior.get(name, 0.0) for name in parameters]
+        prior = vector(prior, parameters, "precision")
     p = len(parameters)
     try:
         matrix = np.array(prior, dtype=np.float64)

@@ -169,9 +169,7 @@ def variance_along(replicates: Array, direction: Array) -> Quantity:
     scaled, roots = regularity.balanced(replicates)
     axes = np.linalg.qr(np.column_stack([direction / roots, np.eye(len(direction))]))[0]
     length = float(np.linalg.norm(direction / roots))
-    first = crlb(axes.T @ scaled @ axes, 1.0)
-    bounds = partial(mapped_bounds, first.bounds, _first)
-    return Quantity(first.value[0], first.standard_error[0], bounds, first.note).scaled(length**2)
+    return crlb(axes.T @ scaled @ axes, 1.0).first.scaled(length**2)
 
 
 def natural_gradient(replicates: Array, gradient: Array) -> Quantity:
@@ -250,10 +248,6 @@ def _bounds_of_sum(bounds: Bounds, confidence: float, count: int) -> tuple[Any, 
     """Of quantities that share the risk among them, by Bonferroni."""
     low, high = bounds(1.0 - (1.0 - confidence) / count)
     return np.sum(low), np.sum(high)
-
-
-def _first(values: Any) -> Any:
-    return values[0]
 
 
 def _rounding(scaled: Array) -> float:

@@ -84,6 +84,12 @@ class Quantity:
         """Multiply by a positive number."""
         return self.map(partial(np.multiply, factor), partial(np.full_like, fill_value=factor, dtype=float))
 
+    @property
+    def first(self) -> Quantity:
+        """The first entry of a vector."""
+        bounds = partial(mapped_bounds, self.bounds, first_of)
+        return Quantity(self.value[0], self.standard_error[0], bounds, self.note)
+
     @classmethod
     def stack(cls, quantities: Sequence[Quantity]) -> Quantity:
         """Join quantities of one shape along a new leading axis."""
@@ -145,6 +151,11 @@ def require_confidence(confidence: Any) -> float:
 def identity(values: Any) -> Any:
     """Give back what is given: the scale of most intervals."""
     return values
+
+
+def first_of(values: Any) -> Any:
+    """The first entry."""
+    return values[0]
 
 
 def log_where(logarithmic: Any, values: Any) -> Any:

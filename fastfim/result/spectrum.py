@@ -34,7 +34,7 @@ from ..estimation import regularity
 from ..estimation.estimators import ROUNDING_FLOOR
 from ..estimation.jackknife import from_values, leave_one_out, mean_and_error, with_leave_one_out
 from ..estimation.stopping import critical_value
-from .quantity import Bounds, Quantity, exp_where, log_where, mapped_bounds, reciprocal_bounds, student_bounds
+from .quantity import Bounds, Quantity, exp_where, log_where, reciprocal_bounds, student_bounds
 
 Array = NDArray[np.float64]
 
@@ -129,8 +129,7 @@ def eigenvalues(replicates: Array) -> Quantity:
 
 def least(replicates: Array) -> Quantity:
     """The least eigenvalue."""
-    every = eigenvalues(replicates)
-    return Quantity(every.value[0], every.standard_error[0], partial(mapped_bounds, every.bounds, _first), every.note)
+    return eigenvalues(replicates).first
 
 
 def eigenvectors(replicates: Array) -> Quantity:
@@ -151,10 +150,6 @@ def eigenvectors(replicates: Array) -> Quantity:
 
 def _within_one(values: Any) -> Any:
     return np.clip(values, -1.0, 1.0)
-
-
-def _first(values: Any) -> Any:
-    return values[0]
 
 
 def condition_number(replicates: Array) -> Quantity:
