@@ -199,7 +199,7 @@ def derivatives(case, order):
         kept = begin(address(theta), args)
         for i in range(0, DRAWS, chunk):  # as in a block: a chunk at a time
             memory = carray(offset(address(draws), i * size), (chunk // TILE, size, TILE))
-            _, kept = differentiate(address(theta), args, kept, memory, address(results), chunk, chunk, True)
+            differentiate(address(theta), args, kept, memory, address(results), chunk, chunk, True)
 
     draws, results = draws_of(logpdf, DRAWS * size), aligned_empty(chunk * (layout.rows + 1))
     return nanoseconds(run, draws, theta, calls.words((), model.args), results) / DRAWS

@@ -16,6 +16,8 @@ interrupted.
 from __future__ import annotations
 
 import argparse
+import atexit
+import gc
 import importlib.util
 import inspect
 import json
@@ -83,6 +85,8 @@ REPORTED = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
+    # the interpreter ends with a look through all that was compiled for what could be freed: a third of a second
+    atexit.register(gc.freeze)
     parser = build_parser()
     given = parser.parse_intermixed_args(argv)
     if given.model is None and not given.list:

@@ -29,7 +29,8 @@ from numba.np.arrayobj import make_array, populate_array
 
 from . import store
 from ._arrays import empty
-from ._inlining import CalledCompiler, EntryCompiler, EntryLibrary, InlinedCompiler
+from ._inlining import CalledCompiler, EntryCompiler, InlinedCompiler
+from ._libraries import ALIGNMENT, EntryLibrary
 
 
 def _import_array_functions() -> None:
@@ -168,6 +169,7 @@ def stack_array(length: int, scalar: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             item = context.get_data_type(scalar)
             place = cgutils.alloca_once(builder, ir.ArrayType(item, length))
+            place.align = ALIGNMENT  # for whole vectors of them
             step = context.get_constant(types.intp, context.get_abi_sizeof(item))
             array = make_array(kind)(context, builder)
             populate_array(

@@ -23,6 +23,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -179,6 +180,11 @@ class Likelihood:
         self.domain = domain if callable(domain) else _check_domain(domain, self.parameters)
         self.name = name or str(getattr(logpdf, "__name__", "likelihood"))
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "name" in self.__dict__:  # the last that is set: all has been checked, and may have been compiled
+            raise AttributeError(f"a Likelihood does not change: make another one with another {name}")
+        super().__setattr__(name, value)
+
     def __repr__(self) -> str:
         names = "a function of args" if callable(self.parameters) else repr(self.parameters)
         return f"Likelihood({self.name!r}, parameters={names})"
@@ -192,6 +198,14 @@ class Likelihood:
             ``args`` is no tuple, holds something that compiled code cannot take, or its length does not
             fit the functions' signatures; ``wrt`` holds something that is no parameter.
         """
+        plain = isinstance(args, tuple) and not args and wrt is None
+        return self._without_constants if plain else self._bound(args, wrt)
+
+    @cached_property
+    def _without_constants(self) -> BoundLikelihood:
+        return self._bound((), None)
+
+    def _bound(self, args: Any, wrt: Any) -> BoundLikelihood:
         constants = _constants(args)
         for role in self._takes:
             self._check_count(role, len(constants))
@@ -240,10 +254,15 @@ class BoundLikelihood:
     size: int
     wrt: tuple[int, ...]
 
-    @property
+    @cached_property
     def parameters(self) -> tuple[str, ...]:
         """Names of the parameters to differentiate."""
         return tuple(self.names[i] for i in self.wrt)
+
+    @cached_property
+    def _bounds(self) -> NDArray[np.float64]:
+        """Ends of the domain: all that are low, and all that are high."""
+        return np.array([(d.low, d.high) for d in self.domain]).T
 
     def theta(self, theta: Any) -> NDArray[np.float64]:
         """Validate parameters given as a sequence, an (m, p) array or a mapping by name.
@@ -264,7 +283,7 @@ class BoundLikelihood:
                 f"theta needs {len(self.names)} values, one for each of {self.names} "
                 f"(or shape (m, {len(self.names)}) for m points); got shape {vector.shape}"
             )
-        low, high = np.array([(d.low, d.high) for d in self.domain]).T
+        low, high = self._bounds
         inside = (np.isfinite(vector) & (low < vector) & (vector < high)).all(axis=-1)
         if self.likelihood.constraint is not None or not inside.all():
             for point in np.atleast_2d(vector):

@@ -9,10 +9,11 @@ import pytest
 from oracles import CASES
 from streams.drivers import filler
 
-from fastfim import Likelihood, real
+from fastfim import Likelihood, LikelihoodError, real
 from fastfim.catalogue import catalogue
 from fastfim.kernels import drawing
-from fastfim.kernels.block import Block, Job, chunks_of, recipe_of
+from fastfim.kernels.block import Block, Job, chunks_of, recipe_of, run_block
+from fastfim.kernels.diagnosis import raise_for
 from fastfim.streams import VARIATES, initial_state
 from fastfim.streams.lanes import fill_exponentials, fill_normals, fill_uniforms
 from fastfim.streams.states import BUFFER, GENERATOR_WORDS
@@ -219,6 +220,47 @@ def test_what_is_not_filled_is_seen():
     model = vector(sample, size=9).bind(())
     assert in_tiles(model)
     assert np.isnan(drawn(model, model.theta((0.0,)), 20, seed=1)[:, 1:]).all()
+
+
+def test_what_is_not_filled_is_seen_though_no_density_looks_at_it():
+    def sample(rng, theta, x):
+        x[0] = rng.normal()
+
+    model = vector(sample, size=3).bind(())
+    job = Job(model, model.theta((0.0,)), 1, 1)
+    block = Block(0, 0, 4 * job.layout.chunk)
+    assert in_tiles(model)
+    assert list(np.isfinite(run_block(job, block))) == [True, True, True, False]
+    with pytest.raises(LikelihoodError, match=r"entry 1 was never written"):
+        raise_for(job, block)
+
+
+def test_a_draw_whose_elements_are_to_be_neighbours():
+    """What reshapes a draw wants no gaps in it, in the sampler and in the density."""
+
+    def sample(rng, theta, x):
+        matrix = x.reshape(3, 2)
+        for i in range(3):
+            for j in range(2):
+                matrix[i, j] = theta[0] + (1 + i + j) * rng.standard_normal()
+
+    def plain(rng, theta, x):
+        for k in range(6):
+            x[k] = theta[0] + (1 + k // 2 + k % 2) * rng.standard_normal()
+
+    def logpdf(x, theta):
+        return -0.5 * np.sum((x.reshape(3, 2)[:, 1] - theta[0]) ** 2)
+
+    ours, theirs = (
+        next(chunks_of(Job(likelihood.bind(()), np.array([0.3]), 1, 1), Block(0, 0, 77)))
+        for likelihood in (
+            Likelihood(sample, logpdf, parameters=("a",), size=6),
+            Likelihood(plain, lambda x, t: -0.5 * np.sum((x[1::2] - t[0]) ** 2), parameters=("a",), size=6),
+        )
+    )
+    assert in_tiles(Likelihood(sample, logpdf, parameters=("a",), size=6).bind(()))
+    np.testing.assert_array_equal(ours.draws, theirs.draws)
+    np.testing.assert_allclose(ours.scores, theirs.scores, rtol=1e-13)
 
 
 def rejects(rng, theta):

@@ -1,6 +1,7 @@
 """Functions that only exist inside their callers, or have no machine code until it is asked for."""
 
 import ctypes
+import platform
 import subprocess
 import sys
 
@@ -30,6 +31,15 @@ def test_inlined_code_prints_and_raises(capfd):
     assert "x = 2.0 [2. 2.]\nx = 3.0" in capfd.readouterr().out
     with pytest.raises(ValueError, match="negative"):
         calls(-1.0)
+
+
+def test_vectors_on_the_stack_lie_within_lines_of_the_cache():
+    """Wherever the caller's frame ends."""
+    square = _jit.called(lambda x: x * x)
+    compiled = _jit.native(types.float64(types.float64), lambda x: square(x) + square(x + 1.0))
+    code = compiled.library.get_asm_str()
+    if platform.machine() == "x86_64":
+        assert code.count("$-64, %rsp") == 2
 
 
 def test_callers_of_callers():

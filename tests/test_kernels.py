@@ -335,20 +335,23 @@ def test_closures_over_different_constants_are_different_likelihoods():
 
 
 def test_with_derivatives_by_hand_densities_are_looked_at_in_the_first_chunk():
-    """Half the draws are outside the support that the density admits; its derivatives do not show it."""
+    """Draws are outside the support that the density admits; its derivatives do not show it."""
 
     def logpdf(x, theta):
-        return -theta[0] * x if x > 0.5 else -np.inf
+        return -theta[0] * x if x > theta[1] else -np.inf
 
     def score(x, theta, out):
         out[0] = -x
+        out[1] = 0.0
 
-    likelihood = Likelihood(lambda rng, theta: rng.random(), logpdf, parameters=("rate",), score=score)
-    job = job_of(likelihood, (1.0,))
-    chunk, size = job.layout.chunk, 4 * job.layout.chunk
-    densities = collected(job, size)[1]
-    assert run_block(job, Block(0, 0, size))[-1] == np.count_nonzero(np.isinf(densities[:chunk]))
-    assert 0.4 < np.isinf(densities[chunk:]).mean() < 0.6  # single draws have them all
+    likelihood = Likelihood(lambda rng, theta: rng.random(), logpdf, parameters=("rate", "edge"), score=score)
+    for edge, seen in ((0.5, True), (0.5 / job_of(likelihood, (1.0, 0.5)).layout.chunk, False)):
+        job = job_of(likelihood, (1.0, edge))
+        chunk, size = job.layout.chunk, 20 * job.layout.chunk
+        densities = collected(job, size)[1]
+        assert np.isinf(densities[:chunk]).any() == seen
+        assert np.isnan(run_block(job, Block(0, 0, size))[-1]) == seen
+        assert np.isinf(densities[chunk:]).any()  # single draws have them all
 
 
 def test_threads_compile_once(monkeypatch):

@@ -182,3 +182,11 @@ def test_errors_have_one_base():
     assert issubclass(ParameterError, ValueError)
     assert issubclass(LikelihoodError, TypeError)
     assert issubclass(fastfim.NonFiniteError, ArithmeticError)
+
+
+def test_does_not_change_and_is_bound_once():
+    model = likelihood()
+    assert model.bind() is model.bind(())
+    assert model.bind(wrt=model.bind().names[:1]) is not model.bind()
+    with pytest.raises(AttributeError, match="another one with another logpdf"):
+        model.logpdf = model.sample

@@ -16,6 +16,7 @@ from fastfim.autodiff.emit import Emitter, Value
 from fastfim.autodiff.numerics.psi import digamma, trigamma
 from fastfim.autodiff.rules import Derivatives, rule
 from fastfim.autodiff.selections import sign_of
+from fastfim.autodiff.vector_math import log1p_up_to_one
 
 LN2 = math.log(2.0)
 
@@ -315,22 +316,23 @@ def gamma(e: Emitter, x: Value) -> Derivatives:
     return value, (lambda: value * psi,), (lambda: value * (psi * psi + e.call(trigamma, x)),)
 
 
-def _log_add(e: Emitter, x: Value, y: Value, exp: Any, log1p: Any, scale: float) -> Derivatives:
-    """``log(exp(x) + exp(y))`` to some base; its derivatives are the shares of the two terms in the sum."""
+def _log_add(e: Emitter, x: Value, y: Value, exp: Any, unit: float) -> Derivatives:
+    """``log(exp(x) + exp(y))`` to the base ``exp(unit)``; its derivatives are the shares of the terms in the sum."""
     distance = e.select(x == y, 0.0, x - y)  # -inf against -inf
     ratio = exp(-e.call(math.fabs, distance))
     larger = e.quotient(1.0, 1 + ratio)
     smaller, first_is_larger = ratio * larger, distance > 0
     first, second = e.select(first_is_larger, larger, smaller), e.select(first_is_larger, smaller, larger)
-    spread = scale * (larger * smaller)
-    return e.select(x > y, x, y) + log1p(ratio), (first, second), (spread, lambda: -spread, spread)
+    spread = unit * (larger * smaller)
+    above = log1p_up_to_one(e, ratio) if ratio.width > 1 else e.call(math.log1p, ratio)
+    return e.select(x > y, x, y) + above / unit, (first, second), (spread, lambda: -spread, spread)
 
 
 @rule("numpy.logaddexp")
 def logaddexp(e: Emitter, x: Value, y: Value) -> Derivatives:
-    return _log_add(e, x, y, lambda v: e.call(math.exp, v), lambda v: e.call(math.log1p, v), 1.0)
+    return _log_add(e, x, y, lambda v: e.call(math.exp, v), 1.0)
 
 
 @rule("numpy.logaddexp2")
 def logaddexp2(e: Emitter, x: Value, y: Value) -> Derivatives:
-    return _log_add(e, x, y, lambda v: e.call(math.exp2, v), lambda v: e.call(math.log1p, v) / LN2, LN2)
+    return _log_add(e, x, y, lambda v: e.call(math.exp2, v), LN2)

@@ -60,14 +60,14 @@ def agreed(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 
 
 @intrinsic
-def everywhere(typing_context: Any, mask: Any) -> Any:
-    """Whether a mask is true of all draws; where it is not, they need not agree."""
+def bits_of(typing_context: Any, mask: Any) -> Any:
+    """The truth values of a mask as bits of an integer, that of the first draw the lowest; draws need not agree."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         bits = builder.bitcast(args[0], ir.IntType(mask.draws))
-        return builder.icmp_unsigned("==", bits, bits.type(-1))
+        return builder.zext(bits, ir.IntType(64))
 
-    return types.boolean(mask), generate
+    return types.int64(mask), generate
 
 
 def _register(function: Any, arity: int, instruction: str) -> None:

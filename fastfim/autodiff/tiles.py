@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,11 +60,15 @@ _POINTER = types.CPointer(types.float64)
 
 @dataclass(frozen=True)
 class TileForm:
-    """A function compiled for tiles, ``function(x, *others)``, whether its draws may diverge, and what it returns."""
+    """A function compiled for tiles, ``function(x, *others)``, whether its draws may diverge, and what it returns.
+
+    ``contiguous``: elements of a draw that is a vector follow each other, else they may lie further apart.
+    """
 
     function: Any
     diverges: bool
     result: Any
+    contiguous: bool
 
 
 def tile_form(density: Any, theta: Theta, *, scalar: bool, kinds: Sequence[Any]) -> TileForm | None:
@@ -81,20 +86,20 @@ def tile_form(density: Any, theta: Theta, *, scalar: bool, kinds: Sequence[Any])
         Numba types of the further arguments.
     """
     if isinstance(theta.dual, Taped):
-        arguments = (_data(scalar, theta.dual.tile), theta, *kinds)
-        form = _form(active(density, outermost=True), arguments)
+        found = [Dual(0, draws=theta.dual.tile)] if scalar else _vectors(theta.dual.tile)[1:]
+        form = _form(active(density, outermost=True), [(x, theta, *kinds) for x in found])
         return form if form and isinstance(form.result, (Active, types.Float)) else None
-    return _form(active(density), (_data(scalar, DRAWS), theta, *kinds), theta.dual)
+    return _form(active(density), [(x, theta, *kinds) for x in _draws(scalar)], theta.dual)
 
 
 def plain_form(function: Any, *, scalar: bool, kinds: Sequence[Any]) -> TileForm | None:
     """Compile ``function(x, theta, out, *args)`` of plain parameters, which fills a vector for each draw of a tile."""
-    return _form(active(function), (_data(scalar, DRAWS), PLAIN, VECTORS, *kinds), types.none)
+    return _form(active(function), [(x, PLAIN, VECTORS, *kinds) for x in _draws(scalar)], types.none)
 
 
 def density_form(density: Any, *, scalar: bool, kinds: Sequence[Any]) -> TileForm | None:
     """Compile ``density(x, theta, *args)`` of plain parameters, which gives a number for each draw of a tile."""
-    return _form(active(density), (_data(scalar, DRAWS), PLAIN, *kinds), DATA)
+    return _form(active(density), [(x, PLAIN, *kinds) for x in _draws(scalar)], DATA)
 
 
 def sampler_form(sample: Any, rng: Source, *, scalar: bool, kinds: Sequence[Any]) -> TileForm | None:
@@ -103,25 +108,34 @@ def sampler_form(sample: Any, rng: Source, *, scalar: bool, kinds: Sequence[Any]
     ``rng`` is the type of what gives plain numbers for all draws of a tile; the parameters are plain, too.
     """
     if scalar:
-        return _form(active(sample), (rng, PLAIN, *kinds), DATA, MASK)
-    return _form(active(sample), (rng, PLAIN, VECTORS, *kinds), types.none)
+        return _form(active(sample), [(rng, PLAIN, *kinds)], DATA, MASK)
+    found = [x.copy(readonly=False) for x in _vectors(DRAWS)]
+    return _form(active(sample), [(rng, PLAIN, x, *kinds) for x in found], types.none)
 
 
-def _data(scalar: bool, draws: int) -> Any:
-    kind = Dual(0, draws=draws)
-    return kind if scalar else types.Array(kind, 1, "C", readonly=True)
+def _draws(scalar: bool) -> list[Any]:
+    return [DATA] if scalar else _vectors(DRAWS)
 
 
-def _form(compiled: Any, arguments: tuple[Any, ...], *results: Any) -> TileForm | None:
-    try:
-        compiled.compile(arguments)
-    except Exception:  # the same function of one draw will say what is wrong, if anything is
+def _vectors(draws: int) -> list[Any]:
+    """Types of a vector for each draw, the one to try first: what reshapes it wants its elements to be neighbours."""
+    return [types.Array(Dual(0, draws=draws), 1, layout, readonly=True) for layout in "AC"]
+
+
+def _form(compiled: Any, alternatives: Sequence[tuple[Any, ...]], *results: Any) -> TileForm | None:
+    """Compile a function for the first types of arguments that it can be compiled for."""
+    for arguments in alternatives:
+        with suppress(Exception):  # the same function of one draw will say what is wrong, if anything is
+            compiled.compile(arguments)
+            break
+    else:
         return None
     found = compiled.overloads[arguments]
     code, returned = found.library.get_llvm_str(), found.signature.return_type
     diverges = Diverged.__name__ in code
-    fits = not results or returned in results
-    return None if not fits or (diverges and "NRT_MemInfo_alloc" in code) else TileForm(compiled, diverges, returned)
+    if (results and returned not in results) or (diverges and "NRT_MemInfo_alloc" in code):
+        return None
+    return TileForm(compiled, diverges, returned, contiguous=arguments == alternatives[-1])
 
 
 def attempt(form: TileForm) -> Any:
@@ -182,17 +196,20 @@ def store_numbers(typing_context: Any, numbers: Any, place: Any) -> Any:
 
 
 @functools.cache
-def vector_tile_of(draws: int) -> Any:
-    """An intrinsic ``f(elements, size)``: an array over draws of length ``size`` that lie element by element."""
-    kind = Dual(0, draws=draws)
-    array_type = types.Array(kind, 1, "C")
+def vector_tile_of(draws: int, apart: int | None = None) -> Any:
+    """An intrinsic ``f(elements, size)``: an array over draws of length ``size`` that lie element by element.
+
+    ``apart`` numbers lie from one element to the next, or, of neighbours, as many as there are draws.
+    """
+    kind, stride = Dual(0, draws=draws), 8 * (apart or draws)
+    array_type = types.Array(kind, 1, "A" if apart else "C")
 
     @intrinsic
     def tile_over(typing_context: Any, elements: Any, size: Any) -> Any:
         def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             array, item = make_array(array_type)(context, builder), index_constant(8 * draws)
-            data = builder.bitcast(args[0], context.get_data_type(kind).as_pointer())
-            populate_array(array, data=data, shape=[args[1]], strides=[item], itemsize=item, meminfo=None)
+            data, step = builder.bitcast(args[0], context.get_data_type(kind).as_pointer()), index_constant(stride)
+            populate_array(array, data=data, shape=[args[1]], strides=[step], itemsize=item, meminfo=None)
             return array._getvalue()
 
         return array_type(_POINTER, types.intp), generate

@@ -31,6 +31,19 @@ ROUNDER, ROUNDER_BITS = 6755399441055744.0, 0x4338000000000000
 ONE_EXPONENT, MANTISSA = 1023, 52
 SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
 SMALLEST_NORMAL = 2.0**-1022
+#: Of (2 atanh(s) - 2 s) / s^3 in s^2 up to 1/9, by interpolation at the Chebyshev points.
+ATANH_TAIL = (
+    0.6666666666666666,
+    0.40000000000014585,
+    0.2857142856710876,
+    0.22222222717427864,
+    0.18181789436132859,
+    0.15385570064958623,
+    0.13314144209654935,
+    0.12001072809590713,
+    0.08800738486144674,
+    0.1616404561194353,
+)
 
 
 def _integers(x: Value, value: int) -> Any:
@@ -125,6 +138,13 @@ def log1p(e: Emitter, x: Value) -> Value:
     near = Value(e, e.builder.icmp_signed("==", whole, _integers(x, 0)))
     lost = e.quotient(e.select(k >= 2, 1 - (u - x), x - (u - 1)), u)
     return _at_the_ends(e, x, _joined(k, e.select(near, x, f), e.select(near, 0.0, lost)), -1.0)
+
+
+def log1p_up_to_one(e: Emitter, x: Value) -> Value:
+    """``log(1 + x)`` of x in [0, 1], where nothing need be reduced: half the instructions, and one division of two."""
+    s = x / (2 + x)
+    z = s * s
+    return x - s * (x - z * _polynomial(z, ATANH_TAIL))
 
 
 VECTOR_FORMS.update({math.exp: exp, math.expm1: expm1, math.log: log, math.log1p: log1p})

@@ -208,7 +208,7 @@ class _Batch:
     def _run(self, block: Block, points: NDArray[np.intp]) -> Iterator[Array]:
         slabs = _slabs(points)
         for slab, sums in zip(slabs, self.workers(partial(_sums, self.plan.job, block), slabs), strict=True):
-            wrong = (sums[..., -1] > 0) | ~np.isfinite(sums).all(axis=-1)
+            wrong = ~np.isfinite(sums).all(axis=-1)
             if wrong.any():
                 i, k = (int(j) for j in np.argwhere(wrong)[0])
                 job = replace(self.plan.job, theta=self.points[slab[i]])

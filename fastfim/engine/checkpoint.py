@@ -112,7 +112,7 @@ class Checkpoint:
 
     def options(self, options: Options) -> Options:
         """The options under which the run was planned."""
-        return replace(options, **self.planned)
+        return options if self.path is None else replace(options, **self.planned)
 
     def start(self, job: Job, options: Options, spent: int) -> Stage:
         """What to go on from, where the pilot has taken so many draws: before the first round, or after a later one.

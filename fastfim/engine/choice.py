@@ -20,7 +20,7 @@ What is named is taken. ``"auto"`` is never worse than the plain score with inde
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -35,7 +35,7 @@ from ..estimation.tails import Tails
 from ..kernels.block import Job
 from ..result.checks import Check
 from . import preview
-from .control import ControlVariates, fit, widths
+from .control import ControlVariates, fits
 from .heldout import HeldOut
 from .options import Options
 from .pilot import PILOT_DRAWS, OutOfTimeError, Pilot, draw_pilot, pilot_draws
@@ -220,11 +220,12 @@ def _pilot(job: Job, options: Options, given: Resources) -> tuple[Job, Pilot]:
     """
     draws = pilot_draws(options.draws or options.max_draws, job.layout.words_a_draw)
     weighed = options.estimator == "auto" or ESTIMATORS[options.estimator].needs_pilot
-    run = replace(job, sampling="rqmc" if options.sampling == "auto" else options.sampling)
+    quasi = replace(job, sampling="rqmc")
+    run = quasi if options.sampling in ("auto", "rqmc") else replace(job, sampling="mc")
     if options.sampling == "rqmc" or (options.sampling == "mc" and not weighed):
         return run, draw_pilot(run, draws, given)
     try:
-        return run, draw_pilot(replace(job, sampling="rqmc"), draws, given)
+        return run, draw_pilot(quasi, draws, given)
     except LikelihoodError:
         job = replace(job, sampling="mc")
         return job, draw_pilot(job, draws, given)
@@ -253,12 +254,8 @@ def _best(job: Job, options: Options, candidates: tuple[str, ...], pilot: Pilot,
     return Plan(best.run, best.name, best.control, pilot.draws, pilot.outer_variance, best.least, heavy)
 
 
-def _controls(pilot: Pilot, estimator: str, sampling: str) -> Iterator[ControlVariates | None]:
-    if not ESTIMATORS[estimator].needs_pilot:
-        yield None
-        return
-    for wide in widths(pilot):
-        yield fit(pilot, sampling, wide)
+def _controls(pilot: Pilot, estimator: str, sampling: str) -> Iterable[ControlVariates | None]:
+    return fits(pilot, sampling) if ESTIMATORS[estimator].needs_pilot else (None,)
 
 
 class _Candidate(NamedTuple):

@@ -22,8 +22,9 @@ def conclude(plan: Plan, options: Options, look: Look, history: tuple[Round, ...
     job, draws, seconds = plan.job, history[-1].draws, history[-1].seconds
     message = _message(options, plan, look, history[-1])
     checks = verdicts.of(plan, look)
+    look.matrices.flags.writeable = False  # so that estimate and checks hold the same array
     return FisherEstimate(
-        fim=look.matrices.mean(axis=0),
+        fim=look.matrices.sum(axis=0) / options.streams,
         standard_error=look.standard_error,
         replicates=look.matrices,
         parameters=job.model.parameters,

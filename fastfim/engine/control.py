@@ -30,7 +30,9 @@ Methods for Least Squares Problems", on iterative refinement.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,7 +79,7 @@ class ControlVariates:
 
     def of_draws(self, pilot: Pilot) -> Array:
         """What each single draw says of each entry, shape (E, draws)."""
-        controls, target = _controls(pilot), _target(pilot)
+        controls, target = pilot.controls, _target(pilot)
         if _all_in_order(self.indices):
             return target - _combined(self.values, controls)
         return target - sum(self.values[..., k, None] * controls[..., few, :] for k, few in enumerate(self.indices.T))
@@ -98,12 +100,30 @@ def fit(pilot: Pilot, sampling: str, wide: bool = True) -> ControlVariates:
     They have the least mean of the squared residual r, E[w r^2] over draws with weights w, for independent draws; for
     quasi-random ones, which add up w r, that of (w r)^2.
     """
+    return _solved(pilot, _problem(pilot, sampling), wide)
+
+
+def fits(pilot: Pilot, sampling: str) -> Iterator[ControlVariates]:
+    """What `fit` gives for each of the `widths`, when it is asked for."""
+    problem = _problem(pilot, sampling)
+    for wide in widths(pilot):
+        yield _solved(pilot, problem, wide)
+
+
+# ---------------------------------------------------------------- the least-squares problem
+
+
+def _problem(pilot: Pilot, sampling: str) -> tuple[Array, Array]:
+    """Controls and targets as rows of unit length, and their lengths."""
     factors = pilot.weights if sampling == "rqmc" else np.sqrt(pilot.weights)
-    controls, target = _controls(pilot), _target(pilot)
-    count = controls.shape[-2]
-    rows, lengths = _standardized(np.concatenate([controls, target], axis=-2), _sizes(pilot), factors)
+    return _standardized(np.concatenate([pilot.controls, _target(pilot)], axis=-2), _sizes(pilot), factors)
+
+
+def _solved(pilot: Pilot, problem: tuple[Array, Array], wide: bool) -> ControlVariates:
+    rows, lengths = problem
+    count = pilot.controls.shape[-2]
     design, response = rows[..., :count, :], rows[..., count:, :]
-    indices = _indices(pilot, wide)
+    indices = _indices(pilot.p, pilot.hessians is not None, wide)
     if _all_in_order(indices):
         solution = _regress(design, response)
     else:
@@ -111,28 +131,20 @@ def fit(pilot: Pilot, sampling: str, wide: bool = True) -> ControlVariates:
     return ControlVariates(indices, solution * lengths[..., count:, None] / lengths[..., indices])
 
 
-# ---------------------------------------------------------------- the least-squares problem
-
-
-def _indices(pilot: Pilot, wide: bool) -> NDArray[np.intp]:
-    rows, columns = triangle(pilot.p)
+@cache
+def _indices(p: int, with_hessians: bool, wide: bool) -> NDArray[np.intp]:
+    rows, columns = triangle(p)
     entries = len(rows)
-    if pilot.hessians is None:
+    if not with_hessians:
         return np.stack([rows, columns], axis=1)
     if wide:
-        return np.tile(np.arange(pilot.p + entries), (entries, 1))
-    return np.stack([rows, columns, pilot.p + np.arange(entries)], axis=1)
+        return np.tile(np.arange(p + entries), (entries, 1))
+    return np.stack([rows, columns, p + np.arange(entries)], axis=1)
 
 
 def _all_in_order(indices: NDArray[np.intp]) -> bool:
     """Whether every entry has the controls as they come."""
     return bool((indices == np.arange(indices.shape[1])).all())
-
-
-def _controls(pilot: Pilot) -> Array:
-    if pilot.hessians is None:
-        return pilot.scores
-    return np.concatenate([pilot.scores, pilot.products + pilot.hessians], axis=-2)
 
 
 def _sizes(pilot: Pilot) -> Array:

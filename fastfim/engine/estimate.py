@@ -19,6 +19,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import accumulate
 from time import perf_counter
 from typing import Any
 
@@ -195,7 +196,9 @@ def _run(model: BoundLikelihood, theta: NDArray[np.float64], options: Options) -
         _require_room(options, plan)
         compile_for(model, plan.job.order, plan.job.sampling)  # once, before threads that would each do it
         start = kept.start(plan.job, options, plan.spent)
-        plan, history, own, sums = replace(plan, spent=start.spent), list(start.history), start.own, None
+        if start.spent != plan.spent:
+            plan = replace(plan, spent=start.spent)
+        history, own, sums = list(start.history), start.own, None
         share, started = _Share(plan, options, ordered_map, deadline), started - start.seconds
         for totals, draws, blocks in _rounds(plan.job, options, ordered_map, deadline, lambda: plan.spent, start):
             before, sums = sums, Sums.unpack(totals, plan.job.p, draws)
@@ -306,7 +309,7 @@ def _rounds(
                 now = perf_counter()
                 affordable = int((done - start.draws) * max(0.0, deadline - now) / (now - started))
                 sizes = stopping.blocks(min(affordable - affordable % DRAWN_TOGETHER, sum(wanted)), job.layout.block)
-            firsts = np.cumsum([done, *sizes]).tolist()
+            firsts = list(accumulate(sizes, initial=done))
             blocks = [Block(0, number + k, size, firsts[k]) for k, size in enumerate(sizes)]
             if blocks:
                 _add_blocks(job, totals, blocks, ordered_map)
@@ -334,8 +337,8 @@ def _add_blocks(job: Job, totals: NDArray[np.float64], blocks: list[Block], orde
         for k in range(0, streams, share)
     ]
     for part, sums in zip(parts, ordered_map(partial(run_streams, job), parts), strict=True):
-        wrong = (sums[:, -1] > 0) | ~np.isfinite(sums).all(axis=1)
-        if wrong.any():
+        if not np.isfinite(sums).all():
+            wrong = ~np.isfinite(sums).all(axis=1)
             raise_for(job, part._replace(stream=part.stream + int(wrong.argmax()), streams=1))
         first = part.stream - blocks[0].stream
         totals[first : first + part.streams] += sums

@@ -52,17 +52,12 @@ class HeldOut:
     def deviations(self) -> Array:
         """Distance of the values from their mean, relative to the scale; zero for an entry that has none."""
         scale = self.pilot.scale
-        mean = self.values @ self._shares
+        mean = self.values @ self.pilot.shares
         return (self.values - mean[:, None]) / np.where(scale > 0.0, scale, np.inf)[:, None]
 
     @cached_property
-    def _shares(self) -> Array:
-        shares: Array = self.pilot.weights / self.pilot.weights.sum()
-        return shares
-
-    @cached_property
     def _second(self) -> Array:
-        second: Array = self.deviations**2 @ self._shares
+        second: Array = self.deviations**2 @ self.pilot.shares
         return second
 
     def variance(self, sampling: str) -> float:

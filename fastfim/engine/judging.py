@@ -48,7 +48,7 @@ class Look:
     history
         Draws of all streams and relative error after each round.
     projected_draws
-        Draws, all told, that would meet the tolerance.
+        Draws, all told, that would meet the tolerance; those made already, if they do.
     trusted_from
         Draws a stream that the error bar needs (None without control variates).
     findings, confirmed
@@ -175,9 +175,10 @@ def judge(
     tail = tails.judge(plan.tails, own, sums.draws) if plan.tails is not None and own else None
     settled = settled and (tail is None or tail.state == "sound")
     history += ((draws, float(standing.relative_error)),)
-    projected = float(standing.projected_draws(draws, options, plan.job.sampling, history))
     converged = bool(standing.within) and settled and plan.sound
-    lost = bool(given_up(options, draws, projected, settled))
+    # nobody asks a run that has converged how long it would take
+    projected = draws if converged else float(standing.projected_draws(draws, options, plan.job.sampling, history))
+    lost = not converged and bool(given_up(options, draws, projected, settled))
     enough = converged and options.draws is None
     unsound = bool(confirmed) or not plan.sound or (tail is not None and tail.state == "infinite")
     return Look(

@@ -67,14 +67,26 @@ class Pilot:
     def products(self) -> Array:
         """Entries of s s^T for i <= j, like ``hessians``."""
         rows, columns = triangle(self.p)
-        products: Array = self.scores[..., rows, :] * self.scores[..., columns, :]
+        products: Array = self.scores.take(rows, axis=-2) * self.scores.take(columns, axis=-2)
         return products
+
+    @cached_property
+    def controls(self) -> Array:
+        """What has mean zero: the scores, and the entries of s s^T + H if there are Hessians (see `control`)."""
+        if self.hessians is None:
+            return self.scores
+        return np.concatenate([self.scores, self.products + self.hessians], axis=-2)
+
+    @cached_property
+    def shares(self) -> Array:
+        """Weights that add up to one."""
+        shares: Array = self.weights / self.weights.sum()
+        return shares
 
     @cached_property
     def outer_variance(self) -> Array:
         """Variance of each entry of s s^T over draws, as if they were independent (p, p)."""
-        shares = self.weights / self.weights.sum()
-        variance = self.products**2 @ shares - (self.products @ shares) ** 2
+        variance = self.products**2 @ self.shares - (self.products @ self.shares) ** 2
         return symmetric(variance, self.p)
 
     @cached_property
@@ -83,7 +95,7 @@ class Pilot:
         root: Array = np.sqrt(self.scores**2 @ self.weights / self.weights.sum())
         return root
 
-    @property
+    @cached_property
     def scale(self) -> Array:
         """Of each entry: products of the root mean squares, like ``hessians``."""
         rows, columns = triangle(self.p)
@@ -97,7 +109,9 @@ class Pilot:
 
     def _part(self, draws: slice) -> Pilot:
         hessians = None if self.hessians is None else self.hessians[..., draws]
-        return Pilot(self.scores[..., draws], hessians, self.weights[draws], max(1, self.streams // 2))
+        part = Pilot(self.scores[..., draws], hessians, self.weights[draws], max(1, self.streams // 2))
+        part.__dict__["products"] = self.products[..., draws]  # those of the whole are made in any case
+        return part
 
 
 def pilot_draws(budget: int | None, words_a_draw: int = 1) -> int:
@@ -161,7 +175,7 @@ def draw_pilot(job: Job, draws: int, given: Resources = UNHURRIED) -> Pilot:
             if not _finite(chunk):
                 _raise_for_first(job, block)
             wanted = max(0, FIRST_STREAM + kept - block.stream)
-            parts.append(replace(chunk, draws=chunk.draws[:wanted]))
+            parts.append(chunk if wanted >= block.streams else replace(chunk, draws=chunk.draws[:wanted]))
     whole = parts[0] if len(parts) == 1 else Chunk.joined(parts)
     hessians = None if whole.hessians is None else in_columns(whole.hessians)
     samples = whole.draws.reshape(-1, job.layout.size)
@@ -175,7 +189,7 @@ def in_columns(values: Array) -> Array:
 
 def _finite(chunk: Chunk) -> bool:
     parts = (chunk.draws, chunk.logpdf, chunk.scores, chunk.hessians)
-    return all(np.isfinite(part).all() for part in parts if part is not None)
+    return chunk.finite or all(np.isfinite(part).all() for part in parts if part is not None)
 
 
 def _raise_for_first(job: Job, block: Block) -> None:

@@ -110,7 +110,7 @@ class _Secants:
         shares = (1.0, 0.5, -1.0, -0.5)
         points = [beside(job, int(j), share * step) for j, step in zip(which, steps, strict=True) for share in shares]
         entries = symmetric(np.arange(job.p * (job.p + 1) // 2, dtype=np.intp), job.p)[which]
-        scale = root[which, None] * np.where(root > 0.0, root, np.inf)
+        scale = root[which][:, None] * np.where(root > 0.0, root, np.inf)
         return cls(replace(job, theta=np.array(points)), steps, entries, scale, pilot)
 
     def of_draws(self, span: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -126,13 +126,13 @@ class _Secants:
         coarse = np.abs(scores[:, 0] - scores[:, 2] - changes)
         fine = np.abs(2.0 * (scores[:, 1] - scores[:, 3]) - changes)
         smooth = fine < np.fmax(0.5 * coarse, VISIBLE * width * self.scale[:, :, None])  # and not where it is NaN
-        kinked = ~smooth.all(axis=1) & ~left
+        kinked = ~(smooth.all(axis=1) | left)
         return kinked.sum(axis=1), left.sum(axis=1)
 
 
 def _counts(secants: _Secants, count: int, given: Resources) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """What `_Secants.of_draws` finds, for one piece of the draws after another."""
-    workers, cuts = given.workers.ours, (np.arange(PIECES + 1) * count // PIECES).tolist()
+    workers, cuts = given.workers.ours, [k * count // PIECES for k in range(PIECES + 1)]
     for begin, end in spans(PIECES, PIECES, given.deadline):
         words = len(secants.beyond.theta) * count // PIECES * secants.beyond.work
         share = max(1, min(workers.share(end - begin, words), WORDS_IN_CACHE // max(1, words)))

@@ -7,11 +7,12 @@ warns in ``checks``, and leaves the run as it is.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..estimation.soundness import Finding
 from ..estimation.tails import LARGEST, MANY_DRAWS, Judgement, Tails
-from ..result.checks import Check, of_matrix
+from ..result.checks import Check, MatrixChecks
 
 if TYPE_CHECKING:
     from .choice import Plan
@@ -24,7 +25,7 @@ EQUIVALENT, TOO_FEW = 20.0, 1000
 ORDER = ("smoothness", "mean_score", "information_equality")
 
 
-def of(plan: Plan, look: Look) -> dict[str, Check]:
+def of(plan: Plan, look: Look) -> Mapping[str, Check]:
     """Every check of a run, by name."""
     names = plan.job.model.parameters
     checks = dict(plan.checks)
@@ -38,7 +39,7 @@ def of(plan: Plan, look: Look) -> dict[str, Check]:
         checks["tails"] = tail(look.tail, names)
     if plan.tails is not None:
         checks["largest"] = largest(plan.tails, look.draws, names)
-    return checks | of_matrix(look.matrices, look.roots, names)
+    return MatrixChecks(checks, look.matrices, look.roots, names)
 
 
 # ---------------------------------------------------------------- the identities

@@ -85,7 +85,7 @@ class Sums:
 
     @classmethod
     def unpack(cls, totals: Array, p: int, draws: int) -> Sums:
-        """Read rows, one a stream, of (s, packed Y, packed N if there, weights, a count); triangles row by row.
+        """Read rows, one a stream, of (s, packed Y, packed N if there, weights, and 0); triangles row by row.
 
         Quasi-random draws have weights w of mean 1 (see `fastfim.streams.stretching`). For any number c the mean of
         w f - c (w - 1) is that of f, and near c = E[f] it has none of the weights' own noise: a constant is known

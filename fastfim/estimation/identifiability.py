@@ -88,7 +88,8 @@ class Identifiability:
 def look(replicates: Array, roots: Array) -> Identifiability:
     """Look at replicates (K, p, p), with ``roots`` the square roots of the information's diagonal (p,)."""
     informed = np.flatnonzero(roots > 0.0)
-    scaled = replicates[:, informed[:, None], informed] / np.outer(roots[informed], roots[informed])
+    units = roots[informed]
+    scaled = replicates[:, informed[:, None], informed] / (units[:, None] * units)
     streams = len(scaled)
     values, vectors = np.linalg.eigh(scaled.sum(axis=0) / streams)
     forms = ((scaled @ vectors) * vectors).sum(axis=1) - values

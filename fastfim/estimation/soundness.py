@@ -130,7 +130,7 @@ class Evidence:
             return found
         jointly = _hotelling(self._scores, sizes)
         both = np.minimum(1.0, 2.0 * np.minimum(found.p_value, jointly))
-        return replace(found, p_value=np.where(np.isnan(jointly), found.p_value, both))
+        return Statistics(found.statistic, found.barred, np.where(np.isnan(jointly), found.p_value, both))
 
     def of_equality(self) -> Statistics:
         """Of the difference between outer product and Hessian."""

@@ -126,9 +126,9 @@ def rate(history: Sequence[tuple[int, Any]]) -> Any:
     Never less than that of independent draws, 1/2; errors at or below rounding say nothing.
     """
     errors = np.array([error for _, error in history[-RATE_ROUNDS:]])
-    seen = ((errors > 0.0) & (errors < math.inf)).all(axis=0)
     if len(errors) < RATE_ROUNDS:
         return np.full(errors.shape[1:], 0.5)[()]
+    seen = ((errors > 0.0) & (errors < math.inf)).all(axis=0)
     draws = np.log([draws for draws, _ in history[-RATE_ROUNDS:]])
     draws -= draws.mean()
     with np.errstate(divide="ignore", invalid="ignore"):

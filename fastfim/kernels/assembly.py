@@ -15,7 +15,7 @@ from ..store import Compiled
 from .block import TILE, Layout, Recipe
 from .calls import BEGIN, GIVEN, HEADER
 from .passes import derivative_pass, draw_pass, prepared
-from .placing import fill_up
+from .placing import clear, fill_up
 from .summing import sum_pass
 
 
@@ -63,7 +63,7 @@ def _block(recipe: Recipe) -> Any:
     with_prepared = prepared(recipe, autodiff.plain)  # first, so that the passes find it compiled
     draw_chunk, (begin, differentiate_chunk) = draw_pass(recipe), derivative_pass(recipe)
     sum_chunk, order, length = sum_pass(recipe.p, recipe.weighted), recipe.order, recipe.length
-    rows = Layout(recipe.p, 1, order).rows
+    rows, vectors = Layout(recipe.p, 1, order).rows, not recipe.scalar
 
     def block(state, theta, table, work, sums):  # type: ignore[no-untyped-def]
         size = table[0] if length is None else length
@@ -79,9 +79,11 @@ def _block(recipe: Recipe) -> Any:
         while done < n:
             m = chunk if chunk < n - done else n - done
             if drawn:
+                if vectors and done == 0:  # in later chunks the sampler leaves out the same
+                    clear(work, size, m)
                 draw_chunk(rng, point, args, draws, weights, m)
             fill_up(work, size, m)
-            densities, kept = differentiate_chunk(theta, constants, kept, draws, results, chunk, m, done == 0)
+            densities = differentiate_chunk(theta, constants, kept, draws, results, chunk, m, done == 0)
             sum_chunk(work, size, order, chunk, m, densities, sums)
             done += m
         close_stream(rng)

@@ -2,7 +2,7 @@
 
 For every draw x of a block: the score s = grad log p(x|theta), its outer product Y = s s^T and, where the estimator
 asks for it, N = -Hessian. Only their sums leave (see `fastfim.estimation.estimators` for why that is enough). A block
-runs in chunks of up to 256 draws, three passes each, so that every pass is a tight loop over memory in cache:
+runs in chunks of up to 512 draws, three passes each, so that every pass is a tight loop over memory in cache:
 
 1. draw: the user's ``sample`` writes the chunk's draws;
 2. differentiate: ``logpdf`` on dual numbers (or the user's ``score`` and ``hessian``) writes s and N, parameter by
@@ -37,7 +37,7 @@ from ..likelihood import BoundLikelihood, location
 from . import calls
 
 #: Draws a chunk: enough to amortise a pass, few enough that the chunk stays in the first two caches.
-LONGEST_CHUNK, CACHED_WORDS = 256, 8192
+LONGEST_CHUNK, CACHED_WORDS = 512, 8192
 #: Draws whose elements lie together (see `fastfim.kernels.placing`), and may be done at once; chunks have room for
 #: whole tiles.
 TILE = 32
@@ -60,8 +60,8 @@ class Layout:
     ``work``: draws (chunk / `TILE`, size, `TILE`); log densities (chunk); scores (p, chunk); for order 2 also Hessians
     (p (p + 1) / 2, chunk), upper triangle row by row; if ``weighted``, weights of the draws (chunk), and scratch
     (chunk).
-    ``sums``: s (p); Y (p (p + 1) / 2); for order 2 also N; the weights; last, how many draws and log densities were not
-    finite. All but the last are weighted.
+    ``sums``: s (p); Y (p (p + 1) / 2); for order 2 also N; the weights; last, 0, or NaN if a draw or a log density was
+    not finite. All but the last are weighted.
     """
 
     p: int
@@ -81,12 +81,12 @@ class Layout:
         """Derivatives of one draw."""
         return self.p + self.pairs * (self.order == 2)
 
-    @property
+    @cached_property
     def words_a_draw(self) -> int:
         """Workspace of one draw."""
         return self.size + 1 + self.rows + 2 * self.weighted
 
-    @property
+    @cached_property
     def chunk(self) -> int:
         """Draws a chunk, or room for them: a power of two, or as asked for up to a multiple of `TILE`."""
         if self.together:
@@ -120,7 +120,7 @@ class Layout:
         tiles = placed.reshape(len(placed), -1, self.size, TILE)
         return tiles.swapaxes(2, 3).reshape(len(placed), self.chunk, self.size)
 
-    def read(self, work: NDArray[np.float64], count: int) -> Chunk:
+    def read(self, work: NDArray[np.float64], count: int, finite: bool = False) -> Chunk:
         """The first ``count`` draws of the chunk that each block left in its row of ``work``."""
         blocks, chunk = len(work), self.chunk
         logpdf = self.size * chunk
@@ -137,6 +137,7 @@ class Layout:
             by_draw(scores, hessians),
             by_draw(hessians, weights) if self.order == 2 else None,
             work[:, weights : weights + count] if self.weighted else np.ones((blocks, count)),
+            finite,
         )
 
 
@@ -144,7 +145,7 @@ class Layout:
 class Chunk:
     """Single draws: ``draws`` (n, size), ``logpdf`` (n,), ``scores`` (n, p), packed ``hessians`` or None; weights (n,).
 
-    Of several blocks at once, with a leading axis.
+    Of several blocks at once, with a leading axis. ``finite`` is set where it is known that all of it is.
     """
 
     draws: NDArray[np.float64]
@@ -152,11 +153,12 @@ class Chunk:
     scores: NDArray[np.float64]
     hessians: NDArray[np.float64] | None
     weights: NDArray[np.float64]
+    finite: bool = False
 
     def __getitem__(self, part: Any) -> Chunk:
         """Some of the blocks, or one: without the first axis."""
         hessians = None if self.hessians is None else self.hessians[part]
-        return Chunk(self.draws[part], self.logpdf[part], self.scores[part], hessians, self.weights[part])
+        return Chunk(self.draws[part], self.logpdf[part], self.scores[part], hessians, self.weights[part], self.finite)
 
     @classmethod
     def joined(cls, chunks: Sequence[Chunk]) -> Chunk:
@@ -168,6 +170,7 @@ class Chunk:
             np.concatenate([chunk.scores for chunk in chunks]),
             np.concatenate(hessians) if hessians else None,
             np.concatenate([chunk.weights for chunk in chunks]),
+            all(chunk.finite for chunk in chunks),
         )
 
 
@@ -202,12 +205,19 @@ class Job:
     @cached_property
     def layout(self) -> Layout:
         """Layout of the job's workspace and sums."""
-        return Layout(self.p, self.model.size, self.order, _weighted(self.sampling, self.model.size))
+        return self.layout_of(0)
+
+    def layout_of(self, together: int) -> Layout:
+        """The same with so many draws a chunk at least."""
+        return _layout(self.p, self.model.size, self.order, _weighted(self.sampling, self.model.size), together)
 
     @cached_property
     def work(self) -> int:
         """What a draw costs, roughly: words of memory that are written or read."""
         return self.layout.words_a_draw + sum(np.size(value) for value in self.model.args)
+
+
+_layout = lru_cache(maxsize=64)(Layout)
 
 
 def _weighted(sampling: str, size: int) -> bool:
@@ -267,11 +277,11 @@ def chunks_of(job: Job, block: Block) -> Iterator[Chunk]:
 
 def draws_of(job: Job, block: Block) -> Chunk:
     """All draws of a block, stream by stream (point by point, if the job has several)."""
-    layout = replace(job.layout, together=block.size)
+    layout = job.layout_of(block.size)
     blocks = block.streams * (job.theta.size // job.theta.shape[-1])
     work, sums = layout.workspace(blocks), np.zeros((blocks, layout.sums))
     _call(job, layout, _scratch(job.sampling), _seeds(job, block), block.size, work, sums)
-    return layout.read(work, block.size)
+    return layout.read(work, block.size, finite=bool(np.isfinite(sums).all()))
 
 
 def derivatives_at(model: BoundLikelihood, theta: NDArray[np.float64], draws: Any, order: int = 1) -> Chunk:
@@ -304,7 +314,7 @@ def derivatives_at(model: BoundLikelihood, theta: NDArray[np.float64], draws: An
 
 def differentiated(job: Job, draws: NDArray[np.float64]) -> Chunk:
     """Log densities and derivatives at the job's points (m, p) of the same draws (n, size), point by point."""
-    layout = replace(job.layout, together=max(1, len(draws)))
+    layout = job.layout_of(max(1, len(draws)))
     work, sums = layout.workspace(len(job.theta)), np.zeros((len(job.theta), 1, layout.sums))
     work[:, : layout.chunk * layout.size] = layout.placed(draws)
     # a stream is opened, though nothing is taken from it

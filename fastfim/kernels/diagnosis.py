@@ -1,7 +1,7 @@
 """What was wrong with a block: finds the draw at fault and says how to replay it.
 
-The hot loop only adds. A sum that is not finite, or a count of non-finite draws above zero, brings the block here: it
-runs once more, draw by draw, with the same compiled code and the same random numbers.
+The hot loop only adds. A sum that is not finite, be it that of the draws times zero, brings the block here: it runs
+once more, draw by draw, with the same compiled code and the same random numbers.
 """
 
 from __future__ import annotations

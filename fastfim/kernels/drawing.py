@@ -33,21 +33,20 @@ from .._arrays import keep
 from ..autodiff import tiles
 from ..autodiff.active import TopCompiler
 from ..autodiff.callgraph import reachable
-from ..autodiff.masks import everywhere
+from ..autodiff.masks import bits_of
 from ..autodiff.number import Source
 from ..streams import VARIATES, cursors, stream
 from ..streams.quantiles.elementary import exponential_quantile
 from ..streams.typed import Rng
 from ..streams.variates.gammas import (
-    SQUEEZE_FROM,
     gamma_above_one,
     gamma_accepts,
+    gamma_accepts_at_once,
     gamma_constants,
-    gamma_squeeze,
     log_gamma_variate,
 )
 from .block import DRAWN_TOGETHER, TILE, UNWRITTEN, Recipe
-from .placing import place
+from .placing import place, vectors_in_place
 
 assert tiles.DRAWS == DRAWN_TOGETHER  # blocks begin at multiples of it
 
@@ -94,6 +93,7 @@ def _seen_as(kind: Any) -> Any:
 
 
 by_tiles, one_by_one = {kind: _seen_as(tile) for kind, tile in TILE_STREAMS.items()}, _seen_as(cursors.Stream("mc"))
+_ALL = (1 << tiles.DRAWS) - 1
 _eight_numbers = _jit.stack_array(tiles.DRAWS, types.float64)
 
 
@@ -140,13 +140,14 @@ def _gamma_tile(rng: Any, shape: Any) -> Any:
     d, c = gamma_constants(shape)
     x, u = c * rng.standard_normal(), rng.random()
     v = (1.0 + x) * (1.0 + x) * (1.0 + x)
-    if everywhere((x > SQUEEZE_FROM) & (u < 1.0 + d * gamma_squeeze(x))):
+    accepted = bits_of(gamma_accepts_at_once(x, u, d))
+    if accepted == _ALL:
         return d * v
-    return _second_look(rng, shape, x, u, d * v)
+    return _second_look(rng, shape, x, u, d * v, accepted)
 
 
 @_jit.inner
-def _second_look(rng, shape, xs, us, draws):  # type: ignore[no-untyped-def]
+def _second_look(rng, shape, xs, us, draws, accepted):  # type: ignore[no-untyped-def]
     """Gamma variates, where not all candidates were accepted at once."""
     x, u, draw = _eight_numbers(), _eight_numbers(), _eight_numbers()
     store, address, single = tiles.store_numbers, _abi.address, one_by_one(rng)
@@ -155,7 +156,7 @@ def _second_look(rng, shape, xs, us, draws):  # type: ignore[no-untyped-def]
     store(draws, address(draw))
     d, _ = gamma_constants(shape)
     for k in range(tiles.DRAWS):
-        if not gamma_accepts(x[k], u[k], d):
+        if not (accepted >> k & 1 or gamma_accepts(x[k], u[k], d)):
             draw[k] = gamma_above_one(single, shape)
     return tiles.number_tile(address(draw))
 
@@ -198,7 +199,7 @@ def tile_draws(recipe: Recipe) -> Any:
     form = tiles.sampler_form(recipe.sample, rng, scalar=recipe.scalar, kinds=_kinds(recipe))
     if form is None or form.diverges:
         return None
-    return _scalar_pass(form.function, recipe) if recipe.scalar else _vector_pass(form.function, recipe)
+    return _scalar_pass(form.function, recipe) if recipe.scalar else _vector_pass(form, recipe)
 
 
 def _kinds(recipe: Recipe) -> Sequence[Any]:
@@ -236,7 +237,21 @@ def _scalar_pass(sample: Any, recipe: Recipe) -> Any:
     return _jit.inner(scalars)
 
 
-def _vector_pass(sample: Any, recipe: Recipe) -> Any:
+def _vector_pass(form: tiles.TileForm, recipe: Recipe) -> Any:
+    tile, sample, in_place = tiles.DRAWS, form.function, vectors_in_place(tiles.DRAWS)
+    seen_by_tiles, complete = by_tiles[recipe.sampling], _completed(recipe)
+
+    def vectors(rng, point, args, draws, weights, m):  # type: ignore[no-untyped-def]
+        together = seen_by_tiles(rng)
+        for i in range(0, m, tile):
+            sample(together, point, in_place(draws, i), *args)
+            complete(rng, weights, i)
+
+    return _jit.inner(vectors if not form.contiguous else _gathered(sample, recipe))
+
+
+def _gathered(sample: Any, recipe: Recipe) -> Any:
+    """The same, where a draw is to be contiguous."""
     tile, offset, address, aligned = tiles.DRAWS, _abi.offset, _abi.address, tiles.aligned
     number_tile, vector_tile, store = tiles.number_tile, tiles.vector_tile, tiles.store_numbers
     seen_by_tiles, complete, length = by_tiles[recipe.sampling], _completed(recipe), recipe.length
@@ -256,4 +271,4 @@ def _vector_pass(sample: Any, recipe: Recipe) -> Any:
                 store(number_tile(offset(source, tile * j)), offset(target, TILE * j))
         keep(memory)
 
-    return _jit.inner(vectors)
+    return vectors

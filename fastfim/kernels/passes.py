@@ -98,10 +98,10 @@ def draw_pass(recipe: Recipe) -> Any:
 
 
 def derivative_pass(recipe: Recipe) -> tuple[Any, Any]:
-    """Compiled ``begin`` and ``f(theta, constants, kept, draws, results, chunk, m, first) -> count, kept``.
+    """Compiled ``begin`` and ``f(theta, constants, kept, draws, results, chunk, m, first) -> count``.
 
-    The latter makes derivatives of m draws; ``kept`` is what ``begin(theta, constants)`` gives, and goes from one chunk
-    of a block to the next. ``count`` draws have a log density, all or none. Where derivatives are given by hand, it
+    The latter makes derivatives of m draws; ``kept`` is what ``begin(theta, constants)`` gives for all chunks of a
+    block. ``count`` draws have a log density, all or none. Where derivatives are given by hand, it
     would be worked out for nothing but to see whether it is finite; that is done for the ``first`` chunk of a block.
     """
     by_hand = (recipe.score is not None, recipe.hessian is not None or recipe.order == 1)
@@ -113,12 +113,12 @@ def derivative_pass(recipe: Recipe) -> tuple[Any, Any]:
     always = not all(by_hand)
 
     def differentiate_chunk(theta, constants, kept, draws, results, chunk, m, first):  # type: ignore[no-untyped-def]
-        _, kept = automatic(theta, constants, kept, draws, results, chunk, m)
+        automatic(theta, constants, kept, draws, results, chunk, m)
         if first:
             density(theta, constants, draws, results, chunk, m)
         score(theta, constants, draws, results, chunk, m)
         hessian(theta, constants, draws, results, chunk, m)
-        return m if first or always else 0, kept
+        return m if first or always else 0
 
     return begin, _jit.inner(differentiate_chunk)
 
@@ -132,9 +132,9 @@ def _automatic_pass(recipe: Recipe) -> tuple[Any, Any]:
     single = _single_pass(recipe, order)
 
     def automatic(theta, constants, kept, draws, results, chunk, m):  # type: ignore[no-untyped-def]
-        done, kept = tiled(theta, constants, kept, draws, results, chunk, m)
+        done = tiled(theta, constants, kept, draws, results, chunk, m)
         single(theta, constants, draws, results, chunk, done, m)
-        return m, kept
+        return m
 
     return begin, _jit.inner(automatic)
 
@@ -156,7 +156,7 @@ def _tiled_pass(recipe: Recipe, order: int) -> tuple[Any, Any, bool]:
 
 @_jit.inner
 def _none_done(theta, constants, kept, draws, results, chunk, m):  # type: ignore[no-untyped-def]
-    return 0, kept
+    return 0
 
 
 def _single_pass(recipe: Recipe, order: int) -> Any:

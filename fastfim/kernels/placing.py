@@ -15,7 +15,7 @@ from numba import types
 from .. import _abi, _jit
 from .._arrays import carray
 from ..autodiff import tiles
-from .block import TILE, Recipe
+from .block import TILE, UNWRITTEN, Recipe
 
 
 def room_for(recipe: Recipe, draws: int = 1) -> Any:
@@ -36,14 +36,25 @@ def reader(recipe: Recipe) -> Any:
     return _jit.inner((lambda draws, i, memory: draws[i // TILE, 0, i % TILE]) if recipe.scalar else vector)
 
 
-def tile_reader(recipe: Recipe, draws: int) -> Any:
+def vectors_in_place(draws: int) -> Any:
+    """Compiled ``f(draws, i)``: draws i, i + 1, ..., as an array of vectors in place; i is a multiple of it."""
+    vector_tile, offset, address = tiles.vector_tile_of(draws, TILE), _abi.offset, _abi.address
+
+    def vectors(all_draws, i):  # type: ignore[no-untyped-def]
+        size = all_draws.shape[1]
+        return vector_tile(offset(address(all_draws), place(i, size)), size)
+
+    return _jit.inner(vectors)
+
+
+def tile_reader(recipe: Recipe, draws: int, form: tiles.TileForm) -> Any:
     """Compiled ``f(draws, i, memory)``: draws i, i + 1, ..., as a density takes a tile of them; i is a multiple of it.
 
-    Half a tile or less of what lies together is gathered in ``memory``.
+    Half a tile or less of what lies together is gathered in ``memory``, if ``form`` wants it contiguous.
     """
     number_tile, vector_tile = tiles.number_tile_of(draws), tiles.vector_tile_of(draws)
     offset, address, aligned, read_only = _abi.offset, _abi.address, tiles.aligned, _abi.read_only
-    store = tiles.store_numbers
+    store, in_place = tiles.store_numbers, vectors_in_place(draws)
 
     def number(all_draws, i, memory):  # type: ignore[no-untyped-def]
         return number_tile(offset(address(all_draws), i))
@@ -59,13 +70,28 @@ def tile_reader(recipe: Recipe, draws: int) -> Any:
             store(number_tile(offset(source, TILE * j)), offset(target, draws * j))
         return read_only(vector_tile(target, size))
 
-    return _jit.inner(number if recipe.scalar else vector if draws == TILE else part)
+    def where_they_lie(all_draws, i, memory):  # type: ignore[no-untyped-def]
+        return read_only(in_place(all_draws, i))
+
+    if recipe.scalar:
+        return _jit.inner(number)
+    if not form.contiguous:
+        return _jit.inner(where_they_lie)
+    return _jit.inner(vector if draws == TILE else part)
 
 
 @_jit.inner
 def place(i: Any, size: Any) -> Any:
     """Where the first element of draw i lies."""
     return i // TILE * (TILE * size) + i % TILE
+
+
+@_jit.external(types.void(_abi.FLOATS, types.int64, types.int64))
+def clear(draws, size, m):  # type: ignore[no-untyped-def]
+    """Let nothing in the tiles of m draws pass for what a sampler wrote, until it does."""
+    bits = _jit.as_int64(carray(draws, ((m + TILE - 1) // TILE * (TILE * size),)))
+    for j in range(len(bits)):
+        bits[j] = UNWRITTEN
 
 
 @_jit.external(types.void(_abi.FLOATS, types.int64, types.int64))

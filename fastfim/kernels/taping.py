@@ -37,13 +37,13 @@ def tape_form(recipe: Recipe, order: int) -> tiles.TileForm | None:
 
 
 def tape_pass(form: tiles.TileForm, recipe: Recipe, with_prepared: Any, order: int) -> tuple[Any, Any]:
-    """Compiled ``begin(theta, constants)`` and ``f(theta, constants, kept, draws, results, chunk, m) -> done, kept``.
+    """Compiled ``begin(theta, constants)`` and ``f(theta, constants, kept, draws, results, chunk, m) -> done``.
 
     ``done`` of m draws have been done by tiles: all, or those before the first tile that diverged. ``kept`` is what
-    ``begin`` gives, and what goes from one chunk of a block to the next.
+    ``begin`` gives, for all chunks of a block.
     """
     keeping = _nothing_kept() if form.diverges else _kept()
-    read = tile_reader(recipe, TILE)
+    read = tile_reader(recipe, TILE, form)
     by_tape = _pass(recipe, TILE, order, tiles.attempt(form), with_prepared, read, _jit.nothing, keeping)
     number = _jit.number
 
@@ -75,17 +75,19 @@ class _Keeping(NamedTuple):
 
 def _nothing_kept() -> _Keeping:
     """Where draws may part ways, or go one by one."""
-    return _Keeping(_jit.no_items, _jit.nothing, _jit.second)
+    return _Keeping(_jit.no_items, _jit.nothing, _jit.nothing)
 
 
 def _kept() -> _Keeping:
     """Memory for what depends on theta alone, and how much of it is known."""
-    words, keep_in, learn, number = MOST_KEPT, reverse.keep_in, reverse.learn, _jit.number
-    return _Keeping(
-        _jit.inner(lambda theta, constants: (empty(words), number(0))),
-        _jit.inner(lambda theta, kept: keep_in(theta, kept[0], kept[1])),
-        _jit.inner(lambda theta, kept: (kept[0], learn(theta))),
-    )
+    words = MOST_KEPT
+
+    def begin(theta, constants):  # type: ignore[no-untyped-def]
+        kept = empty(words)
+        kept[0] = 0.0
+        return kept
+
+    return _Keeping(_jit.inner(begin), reverse.keep_in, reverse.learn)
 
 
 def _pass(
@@ -98,7 +100,7 @@ def _pass(
     memory_for: Any,
     keeping: _Keeping,
 ) -> Any:
-    """The first draw that is not done comes back, and what is kept."""
+    """The first draw that is not done comes back."""
     in_place = order == 1 and tile > 1 and recipe.selected is None and recipe.prepare is None
     open_tape, store = reverse.recorder(recipe.parameters, tile, in_place, order), reverse.value_store(tile)
     memory_of, begin, finish = _gradients(recipe, tile, in_place) if order == 1 else _hessians(recipe, tile)
@@ -118,9 +120,9 @@ def _pass(
                 here = begin(taped, rows, offset(scores, i), chunk)
                 done, d = attempt(read(draws, i, memory), here, args)
                 if not done:
-                    return i, kept
+                    return i
                 if room(taped):
-                    kept = learn(taped, kept)
+                    learn(taped, kept)
                     store(d, offset(results, i))
                     if not finish(d, here, notes, rows, start, beside, crowded, offset(scores, i), chunk):
                         crowded = True
@@ -129,7 +131,7 @@ def _pass(
             if i < m and not room(taped):
                 needed = end(taped)
                 notes, rows, beside = memory_of(2 * needed[0], 2 * needed[1])
-        return i, kept
+        return i
 
     return _jit.inner(by_tape)
 

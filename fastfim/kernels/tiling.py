@@ -47,14 +47,14 @@ def beginner(recipe: Recipe, order: int, with_prepared: Any) -> Any:
 
 
 def tile_pass(form: tiles.TileForm, recipe: Recipe, order: int) -> Any:
-    """Compiled ``f(theta, constants, kept, draws, results, chunk, m) -> done, kept``.
+    """Compiled ``f(theta, constants, kept, draws, results, chunk, m) -> done``.
 
     ``done`` of m draws, all, or those before the first tile that diverged; ``kept`` is what `beginner` has made. Tiles
     are whole: the room behind the last draw belongs to nobody.
     """
     tile, p, offset = tiles.DRAWS, recipe.p, _abi.offset
     seeds = autodiff.seeds(recipe.parameters, p, order, recipe.selected, tile)
-    read, attempt, store = tile_reader(recipe, tile), tiles.attempt(form), tiles.store_tile
+    read, attempt, store = tile_reader(recipe, tile, form), tiles.attempt(form), tiles.store_tile
     room, number = room_for(recipe, tile), _jit.number
 
     def tiled(theta, constants, kept, draws, results, chunk, m):  # type: ignore[no-untyped-def]
@@ -64,10 +64,10 @@ def tile_pass(form: tiles.TileForm, recipe: Recipe, order: int) -> Any:
         while done < m:
             ran, d = attempt(read(draws, done, memory), active, kept)
             if not ran:
-                return done, kept
+                return done
             store(d, offset(results, done), offset(results, chunk + done), chunk)
             done += tile
-        return done, kept
+        return done
 
     return _jit.inner(tiled)
 
@@ -82,7 +82,7 @@ def score_pass(recipe: Recipe) -> Any:
         return None
     tile, parameters, wrt, score = tiles.DRAWS, recipe.parameters, recipe.wrt, form.function
     private, offset, aligned = _abi.private_copy(parameters), _abi.offset, tiles.aligned
-    read, vector_tile = tile_reader(recipe, tile), tiles.vector_tile
+    read, vector_tile = tile_reader(recipe, tile, form), tiles.vector_tile
     number_tile, store = tiles.number_tile, tiles.store_numbers
     room, out_room = room_for(recipe, tile), _jit.memory(tile * (parameters + 1))
 
@@ -115,7 +115,7 @@ def density_pass(recipe: Recipe) -> Any:
     if form is None:
         return None
     tile, density, offset, store = tiles.DRAWS, form.function, _abi.offset, tiles.store_numbers
-    private, read, room = _abi.private_copy(recipe.parameters), tile_reader(recipe, tile), room_for(recipe, tile)
+    private, read, room = _abi.private_copy(recipe.parameters), tile_reader(recipe, tile, form), room_for(recipe, tile)
 
     def tiled(theta, constants, draws, results, chunk, m):  # type: ignore[no-untyped-def]
         point, memory = private(theta), room(tile * (draws.shape[1] + 1))

@@ -11,8 +11,9 @@ inverse cost) follow from its replicates, and are made anew for whatever is deri
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +69,9 @@ def of_matrix(matrices: Array, roots: Array, parameters: tuple[str, ...]) -> dic
 
 
 def _rank(seen: Identifiability, parameters: tuple[str, ...]) -> Check:
-    margin = float(np.min(seen.margins, initial=np.inf)) if not len(seen.idle) else 0.0
+    margin = float(seen.margins.min(initial=np.inf)) if not len(seen.idle) else 0.0
+    if margin >= CLEAR:
+        return Check(margin, NAN, "pass", "every direction of the parameters is identified")
     idle = [f"there is no information about {parameters[i]}" for i in seen.idle]
     unknown = [f"the data do not identify {d}" for d in seen.unidentified(parameters)]
     if idle or unknown:
@@ -79,6 +82,32 @@ def _rank(seen: Identifiability, parameters: tuple[str, ...]) -> Check:
         message = f"whether the data identify {'; '.join(unsettled)} is lost in the errors: more draws would tell"
         return Check(margin, NAN, "skipped", message)
     return Check(margin, NAN, "pass", "every direction of the parameters is identified")
+
+
+class MatrixChecks(Mapping[str, Check]):
+    """Some checks, and after them those of `of_matrix`, which are made when any is first asked for.
+
+    Nothing in a run depends on these, and they take as long as all else that is said of it.
+    """
+
+    def __init__(self, found: Mapping[str, Check], matrices: Array, roots: Array, parameters: tuple[str, ...]) -> None:
+        self._found, self._matrix = dict(found), (matrices, roots, parameters)
+
+    @cached_property
+    def _all(self) -> dict[str, Check]:
+        return self._found | of_matrix(*self._matrix)
+
+    def __getitem__(self, name: str) -> Check:
+        return self._all[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __repr__(self) -> str:
+        return repr(self._all)
 
 
 def worst_of(found: Mapping[int, Mapping[str, Check]], what: str = "point") -> dict[str, Check]:

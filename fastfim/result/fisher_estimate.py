@@ -26,7 +26,7 @@ from ..errors import CheckpointError, OptionError
 from ..estimation.estimators import standard_error
 from ..estimation.stopping import critical_value, met, relative_error
 from . import arguments, derived, files, printing, spectrum, transformed
-from .checks import Check, of_matrix, worst_of
+from .checks import Check, MatrixChecks, of_matrix, worst_of
 from .quantity import Quantity
 
 Array = NDArray[np.float64]
@@ -107,7 +107,8 @@ class FisherEstimate:
             object.__setattr__(self, name, _frozen(getattr(self, name)))
         object.__setattr__(self, "parameters", tuple(self.parameters))
         object.__setattr__(self, "history", tuple(self.history))
-        object.__setattr__(self, "checks", dict(self.checks))
+        if not isinstance(self.checks, MatrixChecks):
+            object.__setattr__(self, "checks", dict(self.checks))
         object.__setattr__(self, "fixed", dict(self.fixed))
 
     @classmethod

@@ -50,8 +50,7 @@ def fetch(depends_on: tuple[Any, ...], make: Callable[[], Compiled]) -> Code:
     """
     key = _key(depends_on)
     if key is None:
-        with _without_collector():
-            return make().code()
+        return _compiled(make).code()
     code = _linked.get(key) or _from_disk(key) or _made(key, make)
     if len(_linked) >= _REMEMBERED:
         _linked.pop(next(iter(_linked)))
@@ -76,7 +75,8 @@ def _from_disk(key: str) -> Code | None:
 def _without_collector() -> Iterator[None]:
     """Put off Python's garbage collector, which looks through all that Numba and a compiler have made for what is left.
 
-    It takes 6 % of a compilation, and 50 milliseconds while Numba is imported.
+    It takes 6 % of a compilation, and 50 milliseconds while Numba is imported. What was made meanwhile is put among the
+    old, for the next look through everything, or it would all be looked through at once.
     """
     enabled = gc.isenabled()
     gc.disable()
@@ -84,7 +84,20 @@ def _without_collector() -> Iterator[None]:
         yield
     finally:
         if enabled:
+            if not gc.get_freeze_count():  # what somebody else has frozen stays so
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
+
+
+@_without_collector()
+def _compiled(make: Callable[[], Compiled]) -> Compiled:
+    from numba.core.compiler_lock import global_compiler_lock
+
+    from .._brisk import brisk
+
+    with global_compiler_lock, brisk():
+        return make()
 
 
 @_without_collector()
@@ -97,7 +110,7 @@ def _made(key: str, make: Callable[[], Compiled]) -> Code:
         code = _linked.get(key) or _from_disk(key)
         if code is not None:
             return code
-        compiled = make()
+        compiled = _compiled(make)
         content = linking.packed(compiled) if files.usable() and not overloaded() else None
         code = None if content is None else linking.link(key, content, _address)
         if content is None or code is None:

@@ -14,14 +14,19 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from itertools import count
 from typing import Any
-
-import llvmlite.binding as llvm
 
 _LENGTH = struct.Struct("<q")
 _numbers = count()
 _lock = threading.Lock()
+
+
+@cache
+def llvm() -> Any:
+    """The library; nothing needs it that an import does, of which it would take a third of the time."""
+    return import_module("llvmlite.binding")
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ def packed(compiled: Compiled) -> bytes | None:
         if compiled.library.has_dynamic_globals:
             return None
         # the one private name of Numba's that the store rests on
-        module = llvm.parse_bitcode(compiled.library._final_module.as_bitcode())
+        module = llvm().parse_bitcode(compiled.library._final_module.as_bitcode())
     except (AttributeError, RuntimeError):
         return None
     return pack(module, compiled.entry)
@@ -63,9 +68,9 @@ def pack(module: Any, entry: str) -> bytes:
         if not definition.is_declaration and definition.name != entry:
             definition.linkage = "internal"
     machine = _machine()
-    passes = llvm.create_new_module_pass_manager()
+    passes = llvm().create_new_module_pass_manager()
     passes.add_global_dead_code_eliminate_pass()
-    passes.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(3)))
+    passes.run(module, llvm().create_pass_builder(machine, llvm().create_pipeline_tuning_options(3)))
     needed = [f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")]
     needed += [g.name for g in module.global_variables if g.is_declaration]
     header = json.dumps([entry, sorted(needed)]).encode()
@@ -80,7 +85,7 @@ def link(key: str, content: bytes, address: Callable[[str], int | None]) -> Code
     if not all(addresses.values()):
         return None
     with _lock:
-        builder = llvm.JITLibraryBuilder().add_object_img(content[_LENGTH.size + length :]).export_symbol(entry)
+        builder = llvm().JITLibraryBuilder().add_object_img(content[_LENGTH.size + length :]).export_symbol(entry)
         for name, place in addresses.items():
             builder.import_symbol(name, place)
         # a name of its own, should the same key be linked twice
@@ -90,11 +95,12 @@ def link(key: str, content: bytes, address: Callable[[str], int | None]) -> Code
 
 @cache
 def _machine() -> Any:
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    return llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(),
-        features=llvm.get_host_cpu_features().flatten(),
+    library = llvm()
+    library.initialize_native_target()
+    library.initialize_native_asmprinter()
+    return library.Target.from_default_triple().create_target_machine(
+        cpu=library.get_host_cpu_name(),
+        features=library.get_host_cpu_features().flatten(),
         opt=3,
         reloc="pic",
         codemodel="jitdefault",
@@ -104,4 +110,4 @@ def _machine() -> Any:
 
 @cache
 def _linker() -> Any:
-    return llvm.create_lljit_compiler(_machine())
+    return llvm().create_lljit_compiler(_machine())

@@ -6,10 +6,8 @@ import ctypes
 from functools import cache
 from importlib import import_module
 
-import llvmlite.binding as llvm
-
 from ..streams import capsules
-from .linking import Compiled
+from .linking import Compiled, llvm
 
 _OURS = "fastfim."
 
@@ -35,7 +33,7 @@ def address(name: str) -> int | None:
 
 
 def _registered(name: str) -> int | None:
-    return llvm.address_of_symbol(name) or None
+    return llvm().address_of_symbol(name) or None
 
 
 def _of_process(name: str) -> int | None:

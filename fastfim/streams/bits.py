@@ -1,4 +1,4 @@
-"""Reinterpreting the 64 bits of a float inside compiled code: ``as_bits(1.0) == 0x3FF0000000000000``."""
+"""Instructions that Python has no name for: ``as_bits(1.0) == 0x3FF0000000000000``."""
 
 from __future__ import annotations
 
@@ -29,3 +29,9 @@ def as_float(typingctx: Any, bits: Any) -> Any:
 def reverse_bits(typingctx: Any, word: Any) -> Any:
     """The 32 bits of a word in reverse order, as an instruction that loops over vectors keep."""
     return types.uint32(types.uint32), lambda context, builder, sig, args: builder.bitreverse(args[0])
+
+
+@intrinsic
+def fused(typingctx: Any, x: Any, y: Any, z: Any) -> Any:
+    """``x y + z``, rounded once."""
+    return types.float64(*[types.float64] * 3), lambda context, builder, sig, args: builder.fma(*args)

@@ -10,13 +10,17 @@ sequences of 2^40 outputs among 2^40 lanes overlap with a probability below 2^-1
 **Uniforms** are the midpoints (k + 1/2) 2^-52 of 2^52 equal cells, k the upper 52 bits: all of them inside the *open*
 interval (0, 1), the smallest 2^-53, the largest 1 - 2^-53, and both u and 1 - u exact.
 
-**Exponentials** are -log(u) where u also takes in the lower 12 bits: between 2^-53 and 65 log 2 = 45.05.
+**Exponentials** are -log(u) with u = (b + 1/2) 2^-64, all bits b of an output, as far as a float below 1 holds them:
+between 2^-53 and 65 log 2 = 45.05.
 
-**Normals** come by Box and Muller (1958): radius sqrt(2 E) with E such an exponential, angle 2 pi u with u a uniform.
-The largest possible is sqrt(130 log 2) = 9.49, whose tail has a probability of 2e-21: nobody draws that often.
+**Normals** come by Box and Muller (1958): radius sqrt(2 E) with E such an exponential, and a direction, a point of the
+right half of the circle at the angle pi w / 2, w uniform on [-1, 1], reflected by the lowest bit: no quadrant is to be
+told from others. The largest possible is sqrt(130 log 2) = 9.49, whose tail has a probability of 2e-21: nobody draws
+that often.
 
-Logarithm, sine and cosine are the polynomials of fdlibm (Sun Microsystems 1993), branch-free on reduced arguments:
-exponentials are right within one unit in the last place, sine and cosine within two, normals within three.
+All functions are branch-free polynomials. The logarithm is fdlibm's (Sun Microsystems 1993) on a reduced argument;
+sin(pi w / 2) / w and cos(pi w / 2) / (1 - w^2) are polynomials in w^2 on the whole half circle, by interpolation at the
+Chebyshev points. Logarithm, sine and cosine are right within two units in the last place, normals within four.
 """
 
 from __future__ import annotations
@@ -29,7 +33,7 @@ from numba import types
 
 from .._arrays import part
 from .._jit import as_uint64
-from .bits import as_bits, as_float
+from .bits import as_bits, as_float, fused
 from .generator import fill_bits
 from .states import BUFFER, EXPONENTIALS_AT, GENERATOR_WORDS, NORMALS_AT, UNIFORMS_AT
 from .typed import apart, external, inline
@@ -38,16 +42,9 @@ _HALF = BUFFER // 2
 
 _REFILL = types.void(types.CPointer(types.float64))
 _ONE_BITS = np.uint64(0x3FF0000000000000)
-_LOW_12 = np.uint64(0xFFF)
-_U1, _U12 = np.uint64(1), np.uint64(12)
-
-# Adding 1.5 * 2^52 leaves the nearest integer in the low bits: conversion both ways without a conversion
-# instruction, which AVX2 lacks for 64-bit integers.
-_ROUNDER = 6755399441055744.0
-_ROUNDER_BITS = 0x4338000000000000
-
+_U12, _U63 = np.uint64(12), np.uint64(63)
 _SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
-_LN2_HI, _LN2_LO = 6.93147180369123816490e-01, 1.90821492927058770002e-10
+_LN2 = math.log(2.0)
 _BELOW_ONE = 1.0 - 2.0**-53
 
 
@@ -60,17 +57,11 @@ def fill_uniforms(lanes: Any, out: Any) -> None:
         out[i] = as_float(np.int64((words[i] >> _U12) | _ONE_BITS)) - _BELOW_ONE
 
 
-@apart
-def fill_fine_uniforms(lanes: Any, out: Any) -> None:
-    """Fill ``out`` with uniforms of all 64 bits, as far as a float holds them, in (0, 1)."""
-    words = as_uint64(out)
-    fill_bits(lanes, words)
-    for i in range(len(out)):
-        bits = words[i]
-        upper = as_float(np.int64((bits >> _U12) | _ONE_BITS)) - 1.0
-        lower = as_float(np.int64(((bits & _LOW_12) << _U1) | _U1 | _ONE_BITS)) - 1.0
-        fine = upper + 2.0**-13 * lower
-        out[i] = fine if fine < _BELOW_ONE else _BELOW_ONE
+@inline
+def fine_uniform(bits: Any) -> float:
+    """A uniform of all 64 bits, as far as a float holds them, in (0, 1)."""
+    fine: float = (float(bits) + 0.5) * 2.0**-64
+    return fine if fine < _BELOW_ONE else _BELOW_ONE
 
 
 @inline
@@ -79,58 +70,48 @@ def log_unit(u: float) -> float:
     bits = as_bits(u)
     k = (bits - _SQRT_HALF_BITS) >> 52
     f: float = as_float(bits - (k << 52)) - 1.0
-    exponent: float = as_float(k + _ROUNDER_BITS) - _ROUNDER
     s = f / (2.0 + f)
     z = s * s
     tail = 0.1818357216161805012 + z * (0.1531383769920937332 + z * 0.1479819860511658591)
     tail = 0.3999999999940941908 + z * (0.2857142874366239149 + z * (0.2222219843214978396 + z * tail))
     tail = z * (0.6666666666666735130 + z * tail)
-    square = 0.5 * f * f
-    return exponent * _LN2_HI - ((square - (s * (square + tail) + exponent * _LN2_LO)) - f)
+    logarithm: float = k * _LN2 + (f - s * (f - tail))
+    return logarithm
 
 
 @inline
-def sine_cosine(turn: float) -> tuple[float, float]:
-    """Sine and cosine of ``2 pi turn``, turn in (0, 1), reduced to an eighth of a turn about the nearest axis."""
-    quarters = 4.0 * turn
-    rounded = quarters + _ROUNDER
-    quadrant = as_bits(rounded)
-    x = (quarters - (rounded - _ROUNDER)) * 1.5707963267948966
-    z = x * x
-    s = 8.33333333332248946124e-03 + z * (
-        -1.98412698298579493134e-04
-        + z * (2.75573137070700676789e-06 + z * (-2.50507602534068634195e-08 + z * 1.58969099521155010221e-10))
-    )
-    s = x + x * z * (-1.66666666666666324348e-01 + z * s)
-    c = 2.48015872894767294178e-05 + z * (
-        -2.75573143513906633035e-07 + z * (2.08757232129817482790e-09 + z * -1.13596475577881948265e-11)
-    )
-    c = 1.0 - (0.5 * z - z * z * (4.16666666666666019037e-02 + z * (-1.38888888888741095749e-03 + z * c)))
-    swap = (quadrant & 1) == 1
-    sine = as_bits(c if swap else s) ^ ((quadrant & 2) << 62)
-    cosine = as_bits(s if swap else c) ^ (((quadrant + 1) & 2) << 62)
-    return as_float(sine), as_float(cosine)
+def direction(bits: Any) -> tuple[float, float]:
+    """Cosine and sine of a uniform angle: w from all bits, sine and cosine of pi w / 2, the cosine's sign from one."""
+    w = float(np.int64(bits)) * 2.0**-63
+    z = w * w
+    s = -3.5988430204672576e-06 + z * (5.6921364280986254e-08 + z * (-6.684416831856085e-10 + z * 5.87297574479995e-12))
+    s = 0.07969262624616565 + z * (-4.681754135304255e-03 + z * (1.604411847130916e-04 + z * s))
+    s = w * 1.5707963267948966 + w * z * (-0.6459640975062462 + z * s)
+    c = 2.47372750411264e-05 + z * (-4.6476318093539006e-07 + z * (6.318119670622831e-09 + z * -6.30616956165683e-11))
+    c = 1.0 + z * (-0.23370055013616783 + z * (0.01996895776483613 + z * (-8.94522998138162e-04 + z * c)))
+    c *= fused(-w, w, 1.0)  # 1 - w^2 rounded once: w^2 rounded first would leave nothing right near the axis
+    return as_float(as_bits(c) ^ np.int64(bits << _U63)), s
 
 
 @apart
 def fill_exponentials(lanes: Any, out: Any) -> None:
     """Fill ``out`` with standard exponentials."""
-    fill_fine_uniforms(lanes, out)
+    words = as_uint64(out)
+    fill_bits(lanes, words)
     for i in range(len(out)):
-        out[i] = -log_unit(out[i])
+        out[i] = -log_unit(fine_uniform(words[i]))
 
 
 @apart
 def fill_normals(lanes: Any, out: Any) -> None:
     """Fill ``out`` (length `BUFFER`) with standard normals: pairs at a distance of half the buffer."""
-    radii, angles = out[:_HALF], out[_HALF:]
-    fill_fine_uniforms(lanes, radii)
-    fill_uniforms(lanes, angles)
+    words = as_uint64(out)
+    fill_bits(lanes, words)
     for i in range(_HALF):
-        radius = math.sqrt(-2.0 * log_unit(radii[i]))
-        sine, cosine = sine_cosine(angles[i])
-        radii[i] = radius * cosine
-        angles[i] = radius * sine
+        radius = math.sqrt(-2.0 * log_unit(fine_uniform(words[i])))
+        cosine, sine = direction(words[_HALF + i])
+        out[i] = radius * cosine
+        out[_HALF + i] = radius * sine
 
 
 @external(_REFILL)

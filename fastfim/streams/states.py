@@ -38,7 +38,7 @@ True
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -194,18 +194,27 @@ def seeds(
     stretch: Stretch = PLAIN,
 ) -> NDArray[np.float64]:
     """The first `SEED_WORDS` words of `initial_state` for each of ``streams``, one row a stream."""
-    out = np.zeros((len(streams), SEED_WORDS))
-    words, integers = out.view(np.uint32), out.view(np.int64)
-    spawned = _Spawned(entropy)
+    out = np.empty((len(streams), SEED_WORDS))
+    out[:] = _without_numbers(kind, first, stretch)
+    words, spawned = out.view(np.uint32), _spawned(entropy) if isinstance(entropy, int) else _Spawned(entropy)
     by_stream = spawned.mixed(np.array(streams, np.uint32), spawned.pool)
     words[:, : 2 * GENERATOR_WORDS] = _generated(spawned.mixed(np.uint32(block), by_stream, 1), 2 * GENERATOR_WORDS)
-    integers[:, CURSORS_AT : CURSORS_AT + CURSORS] = BUFFER  # nothing in the buffers yet
     if kind == "rqmc":
         words[:, 2 * KEYS_AT : 2 * (KEYS_AT + KEYS)] = _generated(by_stream, 2 * KEYS)
-        integers[:, TILE_AT], integers[:, CURSORS_AT + POINT] = divmod(first, TILE)
-        integers[:, CURSORS_AT + COORDINATE] = integers[:, CURSORS_AT + FILLED] = 0
-        out[:, STRETCH_AT : STRETCH_AT + 2] = stretch
     return out
+
+
+@lru_cache(maxsize=64)
+def _without_numbers(kind: str, first: int, stretch: Stretch) -> NDArray[np.float64]:
+    """A seed before its lanes and keys: the same for all streams."""
+    seed = np.zeros(SEED_WORDS)
+    integers = seed.view(np.int64)
+    integers[CURSORS_AT : CURSORS_AT + CURSORS] = BUFFER  # nothing in the buffers yet
+    if kind == "rqmc":
+        integers[TILE_AT], integers[CURSORS_AT + POINT] = divmod(first, TILE)
+        integers[CURSORS_AT + COORDINATE] = integers[CURSORS_AT + FILLED] = 0
+        seed[STRETCH_AT : STRETCH_AT + 2] = stretch
+    return seed
 
 
 class _Spawned:
@@ -228,6 +237,10 @@ class _Spawned:
         return result
 
 
+#: Of the entropies of runs, which ask for seeds block by block.
+_spawned = lru_cache(maxsize=64)(_Spawned)
+
+
 def _words_of(entropy: Any) -> int:
     """Words of 32 bits that `SeedSequence` makes of its entropy."""
     if isinstance(entropy, (int, np.integer)):
@@ -247,8 +260,11 @@ def _hash_constants(first: int, factor: int, skipped: int, count: int) -> tuple[
 
 def _generated(pool: Words, count: int) -> Words:
     """``count`` words of output for each pool."""
-    before, after = _hash_constants(_INIT_B, _MULT_B, 0, -(-count // _POOL) * _POOL)
-    words: Words = pool[..., None, :] ^ before.reshape(-1, _POOL)
-    words *= after.reshape(-1, _POOL)
+    turns = -(-count // _POOL)
+    before, after = _hash_constants(_INIT_B, _MULT_B, 0, turns * _POOL)
+    # each pool in turns, as one row: loops over rows of four would take twice as long
+    words: Words = pool.repeat(turns, axis=0).reshape(len(pool), -1)
+    words ^= before
+    words *= after
     words ^= words >> _16
-    return words.reshape(*pool.shape[:-1], -1)[..., :count]
+    return words[..., :count]

@@ -61,10 +61,10 @@ _PROBES = np.array([-1.0, 1.0, 0.5 * (_NODES[0] + _NODES[1]), 0.5 * (_NODES[3] +
 @inline
 def slot_of(family: float, a: float, b: float, c: float) -> int:
     """Number of the slot that this function and its parameters share with others."""
-    bits = as_bits(a) * 3 + as_bits(b) * 5 + as_bits(c) * 7 + as_bits(family)
+    bits: int = as_bits(a) * 3 + as_bits(b) * 5 + as_bits(c) * 7 + as_bits(family)
     bits ^= (bits >> 29) & 0x7FFFFFFFF
     bits ^= (bits >> 13) & 0x7FFFFFFFFFFFF
-    return int((bits ^ (bits >> 47) ^ (bits >> 5)) & (SLOTS - 1))
+    return (bits ^ (bits >> 47) ^ (bits >> 5)) & (SLOTS - 1)
 
 
 @inline
@@ -73,8 +73,8 @@ def piece_of(t: float) -> int:
     size = abs(t)
     if not _SMALLEST <= size < 0.5:
         return -1
-    i = (as_bits(size) >> 49) - _FIRST_BITS
-    return int(SLOT_HEADER + PIECE_WORDS * (i if t > 0.0 else i + PIECES))
+    i: int = (as_bits(size) >> 49) - _FIRST_BITS
+    return SLOT_HEADER + PIECE_WORDS * (i if t > 0.0 else i + PIECES)
 
 
 @inline
@@ -99,7 +99,8 @@ def polynomial(
 def _belongs(slot: Any, family: float, a: float, b: float, c: float) -> bool:
     """Whether the slot is this function's by now; else it may come nearer to be."""
     if slot[0] == family and slot[1] == a and slot[2] == b and slot[3] == c:
-        slot[4] = min(slot[4] + 1.0, _LONGEST_LEAD)
+        if slot[4] < _LONGEST_LEAD:
+            slot[4] += 1.0
         if slot[4] >= _LEAD:
             slot[5] = 1.0
         return bool(slot[5] == 1.0)

@@ -139,9 +139,10 @@ def differentiate_by_columns(function, x, theta, nodes=10_000):
 def compiled_tile(function, p, scalar=True, place=None):
     """``f(draws, theta) -> (values, gradients)`` of `TILE` draws at once, or None where it cannot be.
 
-    ``place``: adjoints of parameters are summed up in memory that lies ``"before"`` or ``"behind"`` that of the tape.
+    ``place``: adjoints of parameters are summed up in memory that lies ``"before"`` or ``"behind"`` that of the tape,
+    or ``"beside"`` it: as those of the last of several tiles, right before the rows.
     """
-    theta_type = Theta(reverse.Taped(1, TILE), p)
+    theta_type, stride = Theta(reverse.Taped(1, TILE), p), 4 * TILE if place == "beside" else TILE
     form = tiles.tile_form(function, theta_type, scalar=scalar, kinds=())
     if form is None:
         return None
@@ -160,17 +161,19 @@ def compiled_tile(function, p, scalar=True, place=None):
     def evaluate(draws, theta, notes, rows, values, gradients):
         taped = record(pointer(theta), notes, rows)
         start = reverse.end(taped)
-        here = begin(taped, rows, pointer(gradients[0]), TILE)
+        here = begin(taped, rows, pointer(gradients[0]), stride)
         done, d = attempt(draw(draws), here, ())
         if done and reverse.room(taped):
             store(d, pointer(values))
-            read(d, here, notes, rows, start, everything, pointer(gradients[0]), TILE)
+            read(d, here, notes, rows, start, everything, pointer(gradients[0]), stride)
         return done and reverse.room(taped)
 
     def differentiated(draws, theta):
         values, memory = np.full(TILE, np.nan), np.full((4, 400_000), np.nan)
-        gradients = memory[3 if place == "behind" else 0, : p * TILE].reshape(p, TILE)
-        done = evaluate(np.ascontiguousarray(draws), np.array(theta, dtype=float), *memory[1:3], values, gradients)
+        notes, rows = memory[0 if place == "beside" else 1], memory[2]
+        whole = memory[{"behind": 3, "beside": 1}.get(place, 0)].reshape(-1, stride)
+        gradients = (whole[-p:] if place == "beside" else whole[:p])[:, -TILE:]
+        done = evaluate(np.ascontiguousarray(draws), np.array(theta, dtype=float), notes, rows, values, gradients)
         if not done:
             raise Diverged
         return values, gradients.T
@@ -267,7 +270,7 @@ def differentiate_forward_on_a_tile(function, draws, theta, order=2):
     if form is None:
         return [differentiate(function, draws[0], theta, order)]
     attempt, with_seeds, store = tiles.attempt(form), seeds(p, p, order, draws=TILE), tiles.store_tile
-    vector, read_only = tiles.vector_tile_of(TILE), _abi.read_only
+    vector, read_only = tiles.vector_tile_of(TILE, None if form.contiguous else TILE), _abi.read_only
     draw = _jit.inner(lambda d: read_only(vector(pointer(d[0]), len(d))))
 
     @njit(no_cfunc_wrapper=True)

@@ -119,11 +119,20 @@ def begins_with_a_parameter(x, theta):
 MATRIX = np.linspace(-1.0, 1.5, 12).reshape(4, 3)
 
 
-@pytest.mark.parametrize("place", ["before", "behind"])
-def test_adjoints_of_parameters_may_lie_elsewhere(place):
-    """At places that are negative, too."""
+def squares(x, theta):
+    total = 0.0
+    for i in range(len(theta)):
+        z = x[i % 3] - theta[i]
+        total -= 0.5 * z * z if x[0] < 2.0 else abs(z)  # a number with a row of its own
+    return total
+
+
+@pytest.mark.parametrize("function", [begins_with_a_parameter, squares])
+@pytest.mark.parametrize("place", ["before", "behind", "beside"])
+def test_adjoints_of_parameters_may_lie_elsewhere(place, function):
+    """At places that are negative, too; what lies a step behind the last of them is not a parameter's."""
     theta, draws = np.array([0.3, -0.7, 1.1, 0.4]), np.linspace(0.5, 1.5, 3 * TILE).reshape(3, TILE)
-    on_tape, there = (compiled_tile(begins_with_a_parameter, 4, False, place) for place in (None, place))
+    on_tape, there = (compiled_tile(function, 4, False, place) for place in (None, place))
     for found, expected in zip(there(draws, theta), on_tape(draws, theta), strict=True):
         np.testing.assert_array_equal(found, expected)
-    assert_same(begins_with_a_parameter, draws.T, theta, 1e-12)
+    assert_same(function, draws.T, theta, 1e-12)

@@ -12,6 +12,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 from fastfim.autodiff.emit import DOUBLE, VECTOR_FORMS, Emitter, Value
+from fastfim.autodiff.vector_math import log1p_up_to_one
 
 from .differentiate import pointer
 
@@ -19,15 +20,15 @@ WIDTH = 8
 VECTOR = ir.VectorType(DOUBLE, WIDTH)
 
 
-def on_arrays(function):
-    """``f(inputs, outputs)``: the vector form over arrays whose length is a multiple of `WIDTH`."""
+def on_arrays(form):
+    """``f(inputs, outputs)``: a vector form over arrays whose length is a multiple of `WIDTH`."""
 
     @intrinsic
     def apply(typing_context, inputs, outputs, at):
         def generate(context, builder, sig, args):
             source, target = (builder.bitcast(builder.gep(a, [args[2]]), VECTOR.as_pointer()) for a in args[:2])
             e = Emitter(context, builder)
-            builder.store(e.call(function, Value(e, builder.load(source, align=8))).ir, target, align=8)
+            builder.store(form(e, Value(e, builder.load(source, align=8))).ir, target, align=8)
             return context.get_dummy_value()
 
         return types.none(inputs, outputs, types.intp), generate
@@ -38,6 +39,20 @@ def on_arrays(function):
             apply(pointer(inputs), pointer(outputs), at)
 
     return run
+
+
+def values(form, xs):
+    """The vector form of all of them."""
+    results = np.empty_like(xs)
+    on_arrays(form)(xs, results)
+    return results
+
+
+def assert_within_two_ulps(results, xs, exact):
+    with mpmath.workprec(120):
+        for x, result in zip(xs.tolist(), results.tolist(), strict=True):
+            expected = exact(mpmath.mpf(x))
+            assert abs(mpmath.mpf(result) - expected) <= 2 * math.ulp(float(expected)), (x, result)
 
 
 def arguments(function):
@@ -68,12 +83,15 @@ EXACT = {math.exp: mpmath.exp, math.expm1: mpmath.expm1, math.log: mpmath.log, m
 @pytest.mark.parametrize("function", EXACT, ids=lambda f: f.__name__)
 def test_two_units_in_the_last_place(function):
     xs = arguments(function)
-    results = np.empty_like(xs)
-    on_arrays(function)(xs, results)
-    with mpmath.workprec(120):
-        for x, result in zip(xs.tolist(), results.tolist(), strict=True):
-            exact = EXACT[function](mpmath.mpf(x))
-            assert abs(mpmath.mpf(result) - exact) <= 2 * math.ulp(float(exact)), (x, result)
+    assert_within_two_ulps(values(VECTOR_FORMS[function], xs), xs, EXACT[function])
+
+
+def test_a_logarithm_of_one_to_two():
+    rng = np.random.default_rng(2)
+    xs = np.concatenate(
+        [rng.uniform(0, 1, 8000), 10.0 ** rng.uniform(-320, 0, 7992), [0.0, 1.0, 5e-324, 2.0**-1022] * 2]
+    )
+    assert_within_two_ulps(values(log1p_up_to_one, xs), xs, mpmath.log1p)
 
 
 ENDS = [0.0, -0.0, math.inf, -math.inf, math.nan, -1.0, -2.0, 1e308, -1e308, 710.0, -746.0, -40.0, 5e-324, 1.0]
@@ -82,8 +100,7 @@ ENDS = [0.0, -0.0, math.inf, -math.inf, math.nan, -1.0, -2.0, 1e308, -1e308, 710
 @pytest.mark.parametrize("function", VECTOR_FORMS, ids=lambda f: f.__name__)
 def test_infinities_and_nan_are_those_of_numpy(function):
     xs = np.resize(ENDS, 16)
-    results = np.empty_like(xs)
-    on_arrays(function)(xs, results)
+    results = values(VECTOR_FORMS[function], xs)
     with np.errstate(all="ignore"):
         expected = getattr(np, function.__name__)(xs)
     np.testing.assert_array_equal(np.isnan(results), np.isnan(expected))

@@ -60,10 +60,9 @@ def uniform(bits):
     return mpmath.mpf(2 * (bits >> 12) + 1) / 2**53
 
 
-@precise
 def fine_uniform(bits):
     """The same with all bits, rounded to a float below 1."""
-    return min(float(mpmath.mpf(2 * bits + 1) / 2**65), 1 - 2.0**-53)
+    return min((float(bits) + 0.5) / 2.0**64, 1 - 2.0**-53)
 
 
 @precise
@@ -72,10 +71,18 @@ def exponential(bits):
 
 
 @precise
+def direction(bits):
+    """Point of the right half of the circle at pi/2 times the bits as a signed fraction; an odd number goes left."""
+    signed = bits - 2**64 if bits >= 2**63 else bits
+    quarters = mpmath.mpf(float(signed)) / 2**64
+    return (-1) ** bits * mpmath.cospi(quarters), mpmath.sinpi(quarters)
+
+
+@precise
 def normal_pair(radius_bits, angle_bits):
     radius = mpmath.sqrt(2 * exponential(radius_bits))
-    angle = 2 * mpmath.pi * uniform(angle_bits)
-    return radius * mpmath.cos(angle), radius * mpmath.sin(angle)
+    cosine, sine = direction(angle_bits)
+    return radius * cosine, radius * sine
 
 
 @precise

@@ -22,7 +22,7 @@ def compilable(function: _Function) -> _Function:
     """Leave ``function`` as it is for Python, and let compiled code call it."""
     _jit.FAMILIES[f"{function.__module__}.{function.__name__}"] = lambda kind: _kept(function)
     _compilable.add(function)
-    return cast(_Function, register_jitable(**_jit.ARITHMETIC)(function))
+    return cast(_Function, register_jitable(**_jit.ARITHMETIC, **_jit.NO_WRAPPERS)(function))
 
 
 def kept(function: Any) -> _jit.Direct | None:

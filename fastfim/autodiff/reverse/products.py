@@ -373,12 +373,12 @@ def product_reader(draws: int) -> Any:
 
 @_jit.external(types.boolean(VECTOR, *[types.intp] * 3))
 def is_product_with(notes: Any, end: Any, place: Any, distance: Any) -> Any:
-    """Whether the last record is a product, and its operands those at a place and up to some distance from there."""
+    """Whether the last record is a product, and its operands those that begin at a place, before some distance."""
     words = _jit.as_int64(notes)
     if end < WORDS or words[end - 2] != PRODUCT or distance == 0:
         return False
     product = product_before(words, end)
-    return product.first == place and product.step * product.columns == distance
+    return product.first == place and product.step * (product.columns - 1) + 1 == distance
 
 
 @_jit.apart_summing

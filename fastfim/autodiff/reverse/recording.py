@@ -136,17 +136,27 @@ def rewind(typing_context: Any, theta: Any, places: Any) -> Any:
     return types.none(theta, types.UniTuple(types.intp, 3)), generate
 
 
+#: Words at the beginning of what is kept from tile to tile: the first says how many after them are known.
+KEPT_HEADER = 8
+
+
+def _known(builder: Any, array: Any) -> Any:
+    return builder.bitcast(array.data, word(0).type.as_pointer())
+
+
 @intrinsic
-def keep_in(typing_context: Any, theta: Any, kept: Any, known: Any) -> Any:
-    """Let the tape of a `Theta` keep numbers in a float64 vector, of which so many words are known (see `kept`)."""
+def keep_in(typing_context: Any, theta: Any, kept: Any) -> Any:
+    """Let the tape of a `Theta` keep numbers in a float64 vector, where some may be known (see `kept`)."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        tape = _tape(context, builder, sig.args[0], args[0])
         array = context.make_array(sig.args[1])(context, builder, args[1])
-        room = builder.sub(builder.extract_value(array.shape, 0), word(SPARE))
-        keep_in_header(builder, _tape(context, builder, sig.args[0], args[0]), array.data, room, args[2])
+        room = builder.sub(builder.extract_value(array.shape, 0), word(KEPT_HEADER + SPARE))
+        first = builder.gep(array.data, [word(KEPT_HEADER)])
+        keep_in_header(builder, tape, first, room, builder.load(_known(builder, array)))
         return context.get_dummy_value()
 
-    return types.none(theta, kept, types.intp), generate
+    return types.none(theta, kept), generate
 
 
 @intrinsic
@@ -167,17 +177,18 @@ def seed(typing_context: Any, d: Any, rows: Any) -> Any:
 
 
 @intrinsic
-def learn(typing_context: Any, theta: Any) -> Any:
-    """Let all that a `Theta`'s tape has kept be known; how many words these are."""
+def learn(typing_context: Any, theta: Any, kept: Any) -> Any:
+    """Let all that a `Theta`'s tape has kept in a vector be known."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         tape = _tape(context, builder, sig.args[0], args[0])
         cursor, most = (read(builder, tape, KEPT, which) for which in (CURSOR, LIMIT))
         known = builder.select(builder.icmp_signed("<", cursor, most), cursor, most)
         builder.store(known, member(builder, tape, KNOWN))
-        return known
+        builder.store(known, _known(builder, context.make_array(sig.args[1])(context, builder, args[1])))
+        return context.get_dummy_value()
 
-    return types.intp(theta), generate
+    return types.none(theta, kept), generate
 
 
 @functools.cache
@@ -216,7 +227,8 @@ def adjoints_at(draws: int) -> Any:
             beginning = context.make_array(sig.args[1])(context, builder, args[1]).data
             distance = builder.sub(*(builder.ptrtoint(pointer, INDEX) for pointer in (args[2], beginning)))
             found.first, found.step = builder.ashr(distance, word(3)), args[3]
-            tape, length = _tape(context, builder, sig.args[0], args[0]), builder.mul(args[3], found.size)
+            tape, most = _tape(context, builder, sig.args[0], args[0]), builder.sub(found.size, word(1))
+            length = builder.add(builder.mul(args[3], most), word(1))
             for which, content in ((UNTOUCHED, found.first), (LEFT, length), (STEP, args[3])):
                 builder.store(content, member(builder, tape, which))
             return found._getvalue()
@@ -228,7 +240,7 @@ def adjoints_at(draws: int) -> Any:
 
 @intrinsic
 def _untouched(typing_context: Any, theta: Any) -> Any:
-    """Of the adjoints of parameters that hold nothing yet, the place of the first, and the distance to their end."""
+    """Of the adjoints of parameters that hold nothing yet, the place of the first, and how far to behind the last's."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         tape = _tape(context, builder, sig.args[0], args[0])

@@ -58,7 +58,8 @@ SPARE = 16
 #: Where the notes begin: what lies before looks like a record of nothing.
 START = 2
 #: Cursor, limit, memory: of notes, of rows, of what is kept. Then how much of that is known, and of those adjoints
-#: of parameters that hold nothing yet the first place, the distance to their end, and from one to the next.
+#: of parameters that hold nothing yet the first place, the distance to behind the last one's place (0 without any;
+#: what comes a step after the last may be anybody's, the tape's own rows too), and from one to the next.
 STRETCH = ir.LiteralStructType([INDEX, INDEX, DOUBLE.as_pointer()])
 HEADER = ir.LiteralStructType([STRETCH, STRETCH, STRETCH, INDEX, INDEX, INDEX, INDEX])
 TAPE = HEADER.as_pointer()
@@ -304,5 +305,6 @@ def clear_until(builder: Any, tape: Any, distance: Any, draws: int) -> None:
     ):
         builder.store(_zeros(draws), row(builder, memory, builder.add(place, passed), draws), align=8)
     behind = builder.add(distance, step)
+    more = builder.icmp_unsigned("<", behind, left)
     builder.store(builder.add(place, behind), member(builder, tape, UNTOUCHED))
-    builder.store(builder.sub(left, behind), member(builder, tape, LEFT))
+    builder.store(builder.select(more, builder.sub(left, behind), word(0)), member(builder, tape, LEFT))

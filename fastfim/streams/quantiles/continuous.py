@@ -119,7 +119,7 @@ def _large_gamma_quantile(t: float, a: float) -> float:
     )
 
 
-@apart
+@called
 def gamma_quantile(t: float, a: float, log: float = 0.0, c: float = 0.0) -> float:
     """Gamma of shape a, or its logarithm if ``log`` is 1: P(a, x) = x^a / Gamma(a + 1) where x is small.
 

@@ -45,10 +45,17 @@ _SMALL_SHAPE = 0.3
 
 
 @inline
-def gamma_squeeze(x: float) -> float:
-    """Lower bound of g / d at x = c Z between `SQUEEZE_FROM` and `SQUEEZE_TO`."""
+def gamma_squeeze(x: float) -> tuple[float, float]:
+    """Numerator and denominator, > 0, of a lower bound of g / d at x = c Z from `SQUEEZE_FROM` to `SQUEEZE_TO`."""
     square = x * x
-    return -0.75 * square * square / (1.0 + x * (0.8 - 0.1 * x))
+    return -0.75 * square * square, 1.0 + x * (0.8 - 0.1 * x)
+
+
+@inline
+def gamma_accepts_at_once(x: float, u: float, d: float) -> bool:
+    """Whether c Z = x and U = u give a variate, as far as the squeeze can tell; of a tile of draws, for which."""
+    numerator, denominator = gamma_squeeze(x)
+    return (x > SQUEEZE_FROM) & ((u - 1.0) * denominator < d * numerator)
 
 
 @inline
@@ -71,7 +78,7 @@ def gamma_above_one(rng: Rng, shape: float) -> float:
 @inline
 def gamma_accepts(x: float, u: float, d: float) -> bool:
     """Whether c Z = x and U = u give a variate."""
-    if x > SQUEEZE_FROM and u < 1.0 + d * gamma_squeeze(x):
+    if gamma_accepts_at_once(x, u, d):
         return True
     v = (1.0 + x) * (1.0 + x) * (1.0 + x)
     return v > 0.0 and math.log(u) < d * (4.5 * x * x + 1.0 - v + math.log(v))
